@@ -1,0 +1,25 @@
+"""What every use case may need from the world, as small typed holes."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from shared.domain.model import Primitive
+
+#: Opens one transaction: everything inside happens, or nothing. ``contextlib.nullcontext`` in a unit test.
+UnitOfWork = Callable[[], AbstractContextManager[Any]]
+
+#: Tells the time, in UTC.
+Clock = Callable[[], datetime]
+
+#: Makes a new time-ordered identifier (UUIDv7, RFC 9562).
+NewId = Callable[[], UUID]
+
+
+class StartSaga(Protocol):
+    """Begin a durable process about one aggregate, as part of the current unit of work."""
+
+    def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
+        """Begin it; a process that was already begun for this subject goes on undisturbed."""

@@ -1,0 +1,91 @@
+"""Who is calling, and what that caller may do; the same answer for both APIs.
+
+How a token is verified is the business of the identity context; the dotted path of its function stands in
+``settings.AUTHENTICATOR``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+from ninja.security import HttpBearer
+from rest_framework.request import Request
+
+from shared.domain.errors import NotAuthenticatedError, PermissionDeniedError
+from shared.telemetry.context import act_as
+
+
+class InvalidToken(NotAuthenticatedError):
+    """The access token or API key is not valid: it is malformed, expired or revoked; get a new one."""
+
+
+class InsufficientScope(PermissionDeniedError):
+    """Your token or key does not carry the scope that this needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """The customer, operator or API key on whose behalf a request is made."""
+
+    kind: Literal["customer", "staff", "key"]
+    id: UUID
+    scopes: frozenset[str] = frozenset()
+
+    @property
+    def actor(self) -> str:
+        """Return the caller as it stands in events, audit entries and logs."""
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def customer_id(self) -> UUID | None:
+        """Return the account whose own things this caller may see, if it is a person."""
+        return None if self.kind == "key" else self.id
+
+    def may(self, scope: str) -> bool:
+        """Tell whether a scope was granted, by name or by a wildcard such as ``ops:*``."""
+        if scope in self.scopes:
+            return True
+        return any(granted.endswith("*") and scope.startswith(granted[:-1]) for granted in self.scopes)
+
+
+Authenticator = Callable[[str], Caller]
+
+
+def authenticate(token: str) -> Caller:
+    """Return the caller who presents the token, or raise InvalidToken."""
+    caller = _authenticator()(token)
+    act_as(caller.actor)
+    return caller
+
+
+@cache
+def _authenticator() -> Authenticator:
+    return cast(Authenticator, import_string(settings.AUTHENTICATOR))
+
+
+class Bearer(HttpBearer):
+    """Ninja: a bearer token of a person, or a key that carries the scope."""
+
+    def __init__(self, *, scope: str) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:  # noqa: ARG002 - Ninja's signature
+        """Return the caller; people act for themselves, keys need the scope."""
+        caller = authenticate(token)
+        if caller.kind == "key" and not caller.may(self.scope):
+            raise InsufficientScope(needed=self.scope)
+        return caller
+
+
+def caller_of(request: HttpRequest | Request) -> Caller:
+    """Return who makes this authenticated request."""
+    caller = getattr(request, "auth", None)
+    if not isinstance(caller, Caller):
+        raise InvalidToken
+    return caller

@@ -1,0 +1,140 @@
+"""``Idempotency-Key`` for both APIs (IETF draft-ietf-httpapi-idempotency-key-header)."""
+
+import hashlib
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from ninja import Status
+
+from shared.domain.errors import (
+    BusinessRuleViolationError,
+    ConflictError,
+    DomainError,
+    InvalidInputError,
+    NotAuthenticatedError,
+    PermissionDeniedError,
+)
+from shared.http.auth import caller_of
+from shared.http.json import json_response
+from shared.http.problems import RETRY_AFTER, problem_of, problem_response
+from shared.idempotency.keys import Answer, claim, store_answer
+from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
+
+KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+MAX_KEY_LENGTH = 255  # characters
+
+
+class IdempotencyKeyRequired(BusinessRuleViolationError):
+    """Send an Idempotency-Key header: a value of your own, new for each intent and the same for each retry."""
+
+
+class IdempotencyKeyInvalid(InvalidInputError):
+    """An Idempotency-Key has between 1 and 255 printable ASCII characters."""
+
+    pointer = "/headers/idempotency-key"
+
+
+class IdempotencyKeyReused(InvalidInputError):
+    """This Idempotency-Key was sent before with another request; use a new one."""
+
+    pointer = "/headers/idempotency-key"
+
+
+class IdempotencyKeyInUse(ConflictError):
+    """The first request with this Idempotency-Key is still running; ask again in a moment."""
+
+
+def idempotent(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
+    """Give a Ninja operation its effect once per caller and key, and the same answer each time."""
+
+    @wraps(view)
+    def operation(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return answer_once(
+            request, caller=caller_of(request).actor, run=lambda: _response_of(view(request, *args, **kwargs))
+        )
+
+    return operation
+
+
+def answer_once(
+    request: HttpRequest, *, caller: str, run: Callable[[], HttpResponse], required: bool = True
+) -> HttpResponse:
+    """Run the request in one transaction with its key, or replay the answer that it got before.
+
+    A refusal undoes the effect and is kept as the answer; a failure (5xx) is not kept, so that a retry
+    tries again.
+    """
+    key = _key_of(request, required=required)
+    if key is None:
+        return in_transaction_with_retry(run)
+    fingerprint = _fingerprint_of(request)
+    try:
+        return in_transaction_with_retry(
+            lambda: _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=run)
+        )
+    except (IdempotencyKeyInUse, IdempotencyKeyReused, NotAuthenticatedError, PermissionDeniedError):
+        raise
+    except DomainError as refusal:
+        response = problem_response(request, problem_of(refusal))
+        with atomic():
+            return _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=lambda: response)
+
+
+def key_in_use_headers() -> dict[str, str]:
+    """Return what tells the client when to ask again."""
+    return {"Retry-After": str(RETRY_AFTER)}
+
+
+def _claim_and_run(*, caller: str, key: str, fingerprint: str, run: Callable[[], HttpResponse]) -> HttpResponse:
+    claimed = claim(caller=caller, key=key, fingerprint=fingerprint)
+    if claimed.state == "in_use":
+        raise IdempotencyKeyInUse
+    if claimed.state == "other_request":
+        raise IdempotencyKeyReused
+    if claimed.answer is not None:
+        return _replay(claimed.answer)
+    response = run()
+    headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    store_answer(
+        caller=caller,
+        key=key,
+        answer=Answer(status=response.status_code, headers=headers, body=response.content),
+    )
+    return response
+
+
+def _replay(answer: Answer) -> HttpResponse:
+    headers = dict(answer.headers) | {"Idempotency-Replayed": "true"}
+    return HttpResponse(answer.body, status=answer.status, headers=headers)
+
+
+def _key_of(request: HttpRequest, *, required: bool) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None or key == "":
+        if required:
+            raise IdempotencyKeyRequired
+        return None
+    if len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise IdempotencyKeyInvalid
+    return key
+
+
+def _fingerprint_of(request: HttpRequest) -> str:
+    """Return a digest of method, path and body; JSON that differs in spacing or order alone is the same."""
+    try:
+        body = orjson.dumps(orjson.loads(request.body), option=orjson.OPT_SORT_KEYS) if request.body else b""
+    except orjson.JSONDecodeError:
+        body = request.body
+    material = b"\n".join((request.method.encode() if request.method else b"", request.path.encode(), body))
+    return hashlib.sha256(material).hexdigest()
+
+
+def _response_of(result: Any) -> HttpResponse:
+    if isinstance(result, HttpResponse):
+        return result
+    if isinstance(result, Status):
+        return json_response(result.value, status=result.status_code)
+    return json_response(result)

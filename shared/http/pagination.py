@@ -1,0 +1,65 @@
+"""Pages by keyset: a cursor holds the sort values of the last item, never an offset."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import orjson
+
+from shared.domain.errors import InvalidInputError
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+class InvalidCursor(InvalidInputError):
+    """The cursor is not one that this list handed out; start again without it."""
+
+    pointer = "/cursor"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """Some items, and where the next ones begin, if there are more."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+def page_of(rows: Sequence[T], *, limit: int, key: Callable[[T], Sequence[str | int]]) -> Page[T]:
+    """Cut the page out of rows that were read one beyond the limit."""
+    items = rows[:limit]
+    has_more = len(rows) > limit
+    return Page(items=items, next_cursor=encode_cursor(key(items[-1])) if has_more else None)
+
+
+def encode_cursor(values: Sequence[str | int]) -> str:
+    """Return the sort values as an opaque URL-safe string."""
+    return base64.urlsafe_b64encode(orjson.dumps(list(values))).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, *, length: int) -> list[str | int]:
+    """Return the sort values, or raise InvalidCursor."""
+    try:
+        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError):
+        raise InvalidCursor from None
+    if not isinstance(values, list) or len(values) != length:
+        raise InvalidCursor
+    if any(isinstance(value, bool) or not isinstance(value, str | int) for value in values):
+        raise InvalidCursor
+    return values
+
+
+def decode_moment(moment: str | int, identifier: str | int) -> tuple[datetime, UUID]:
+    """Return the time and id that a cursor of a list by time holds, or raise InvalidCursor."""
+    try:
+        return datetime.fromisoformat(str(moment)), UUID(str(identifier))
+    except ValueError:
+        raise InvalidCursor from None

@@ -1,0 +1,72 @@
+"""Building blocks of request and response schemas."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from ninja import Schema
+from pydantic import ConfigDict, Field, StrictInt
+
+from shared.domain.money import Money
+
+T = TypeVar("T")
+
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"], description="ISO 4217 code")]
+Limit = Annotated[int, Field(ge=1, le=100, description="how many items, at most")]
+Cursor = Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before")]
+PositiveInt = Annotated[StrictInt, Field(ge=1)]
+
+
+class In(Schema):
+    """A request body: fields that are not known are refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class MoneyOut(Schema):
+    amount: Annotated[str, Field(examples=["12.34"], description="decimal string")]
+    currency: Currency
+
+    @classmethod
+    def of(cls, money: Money) -> "MoneyOut":
+        """Show an amount of money."""
+        return cls.model_construct(amount=money.amount, currency=money.currency)
+
+
+class MoneyIn(In):
+    amount: Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,4})?$", examples=["12.34"])]
+    currency: Currency
+
+    def to_money(self) -> Money:
+        """Read it as money, or raise MalformedAmount."""
+        return Money.parse(self.amount, self.currency)
+
+
+class PageOut(Schema, Generic[T]):
+    items: list[T]
+    next_cursor: str | None
+
+
+class ProblemOut(Schema):
+    """An error as RFC 9457 describes it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(examples=["urn:orderly:problem:order_not_found"])]
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: Annotated[str, Field(examples=["order_not_found"], description="stable; made for programs")]
+    request_id: str
+    errors: list[dict[str, Any]] | None = None
+
+
+class ListIn(In):
+    """The query of a list; parameters that are not known are refused."""
+
+    limit: Limit = 20
+    cursor: Cursor = None
+
+
+def problems(*statuses: int) -> dict[int, type[ProblemOut]]:
+    """Describe the errors that an operation may answer with."""
+    return dict.fromkeys(statuses, ProblemOut)

@@ -1,0 +1,93 @@
+"""Takes one delivery to its handler: effect and mark are committed together, or neither."""
+
+from datetime import timedelta
+
+import structlog
+from django.db.models import F
+from django.db.models.functions import Now
+
+from shared.outbox.codec import from_payload
+from shared.outbox.models import DeliveryRow, OutboxMessageRow
+from shared.outbox.registry import subscription_named
+from shared.persistence.pauses import pause_after
+from shared.persistence.unit_of_work import atomic
+from shared.telemetry.context import WorkContext, working_as
+
+MAX_ATTEMPTS = 12
+LAST_ERROR_LENGTH = 2000  # characters
+
+_log = structlog.get_logger(__name__)
+
+
+class UnknownSubscription(LookupError):
+    """No handler of this name exists in the running code."""
+
+
+def deliver(delivery_id: int) -> bool:
+    """Hand the message to its handler; return whether this call did it.
+
+    A delivery that another worker holds, or that is finished, is left alone. A failure is counted and
+    the delivery is due again after a pause; after the last attempt it becomes a dead letter.
+    """
+    try:
+        return _deliver_in_transaction(delivery_id)
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, never lost
+        _count_failure(delivery_id, error)
+        return False
+
+
+def _deliver_in_transaction(delivery_id: int) -> bool:
+    with atomic():
+        delivery = (
+            DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("message")
+            .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)
+            .first()
+        )
+        if delivery is None:
+            return False
+        subscription = subscription_named(delivery.subscription)
+        if subscription is None:
+            raise UnknownSubscription(delivery.subscription)
+        message = delivery.message
+        with working_as(context_of(message)):
+            subscription.handler(from_payload(subscription.event_type, message.payload))
+        DeliveryRow.objects.filter(pk=delivery_id).update(
+            status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now()
+        )
+    return True
+
+
+def context_of(message: OutboxMessageRow) -> WorkContext:
+    """Return the context in which the reactions to a message run: same correlation, caused by the message."""
+    return WorkContext(
+        correlation_id=message.correlation_id,
+        causation_id=str(message.id),
+        traceparent=message.traceparent,
+        actor=message.actor,
+    )
+
+
+def _count_failure(delivery_id: int, error: Exception) -> None:
+    with atomic():
+        delivery = DeliveryRow.objects.select_for_update().get(pk=delivery_id)
+        if delivery.status != DeliveryRow.Status.PENDING:
+            return
+        attempts = delivery.attempts + 1
+        is_dead = attempts >= MAX_ATTEMPTS
+        pause = timedelta() if is_dead else pause_after(attempts)
+        DeliveryRow.objects.filter(pk=delivery_id).update(
+            attempts=attempts,
+            status=DeliveryRow.Status.DEAD if is_dead else DeliveryRow.Status.PENDING,
+            finished_at=Now() if is_dead else None,
+            due_at=Now() + pause,
+            last_error=f"{type(error).__name__}: {error}"[:LAST_ERROR_LENGTH],
+        )
+    _log.error(
+        "delivery_failed",
+        delivery_id=delivery_id,
+        subscription=delivery.subscription,
+        attempts=attempts,
+        dead=is_dead,
+        exc_info=error,
+    )

@@ -1,0 +1,67 @@
+"""Stores events with the state that they tell of, and reads the history of an aggregate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.domain.model import Aggregate
+from shared.outbox.codec import to_payload
+from shared.outbox.models import OutboxMessageRow
+from shared.persistence.identifiers import new_id
+from shared.persistence.wakeup import wake_relay_after_commit
+from shared.telemetry.context import current_work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One event in the history of an aggregate."""
+
+    id: UUID
+    sequence: int
+    topic: str
+    occurred_at: datetime
+    actor: str
+    payload: dict[str, Any]
+
+
+def publish_events_of(*aggregates: Aggregate) -> None:
+    """Store what the aggregates recorded, in the transaction that stores the aggregates themselves."""
+    work = current_work()
+    messages = [
+        OutboxMessageRow(
+            id=new_id(),
+            topic=recorded.event.topic,
+            aggregate_id=aggregate.id,
+            aggregate_sequence=recorded.sequence,
+            payload=to_payload(recorded.event),
+            occurred_at=recorded.event.occurred_at,
+            correlation_id=work.correlation_id,
+            causation_id=work.causation_id,
+            traceparent=work.traceparent,
+            actor=work.actor,
+        )
+        for aggregate in aggregates
+        for recorded in aggregate.release_events()
+    ]
+    if not messages:
+        return
+    OutboxMessageRow.objects.bulk_create(messages)
+    wake_relay_after_commit()
+
+
+def history_of(aggregate_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:
+    """Return the events of one aggregate in the order in which they happened."""
+    rows = OutboxMessageRow.objects.filter(aggregate_id=aggregate_id, aggregate_sequence__gt=after)
+    return [
+        HistoryEntry(
+            id=row.id,
+            sequence=row.aggregate_sequence,
+            topic=row.topic,
+            occurred_at=row.occurred_at,
+            actor=row.actor,
+            payload=row.payload,
+        )
+        for row in rows.order_by("aggregate_sequence")[:limit]
+    ]

@@ -1,0 +1,66 @@
+from django.db import models
+from django.db.models.functions import Now
+
+
+class OutboxMessageRow(models.Model):
+    """An event, stored in the transaction of the state that it tells of."""
+
+    id = models.UUIDField(primary_key=True)
+    topic = models.CharField(max_length=120)
+    aggregate_id = models.UUIDField()
+    aggregate_sequence = models.PositiveIntegerField()
+    payload = models.JSONField()
+    occurred_at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    correlation_id = models.CharField(max_length=64, blank=True)
+    causation_id = models.CharField(max_length=64, blank=True)
+    traceparent = models.CharField(max_length=64, blank=True)
+    actor = models.CharField(max_length=80)
+    pending = models.BooleanField(db_default=True)
+
+    class Meta:
+        db_table = "outbox_message"
+        verbose_name = "event"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["aggregate_id", "aggregate_sequence"], name="outbox_message_sequence_is_gap_free"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="outbox_message_pending", condition=models.Q(pending=True)),
+        ]
+
+
+class DeliveryRow(models.Model):
+    """One message for one subscription: inbox, retry counter and dead letter in one."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        DONE = "done"
+        DEAD = "dead"
+
+    id = models.BigAutoField(primary_key=True)
+    message = models.ForeignKey(OutboxMessageRow, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
+    subscription = models.CharField(max_length=120)
+    status = models.CharField(max_length=8, choices=Status, db_default=Status.PENDING)
+    attempts = models.PositiveSmallIntegerField(db_default=0)
+    due_at = models.DateTimeField()
+    last_error = models.TextField(blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "outbox_delivery"
+        verbose_name = "delivery"
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.UniqueConstraint(fields=["message", "subscription"], name="outbox_delivery_once_per_message"),
+            models.CheckConstraint(
+                condition=models.Q(status="pending", finished_at=None)
+                | models.Q(status__in=("done", "dead"), finished_at__isnull=False),
+                name="outbox_delivery_finished_or_pending",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="outbox_delivery_due", condition=models.Q(status="pending")),
+            models.Index(fields=["id"], name="outbox_delivery_dead", condition=models.Q(status="dead")),
+        ]

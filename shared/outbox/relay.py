@@ -1,0 +1,59 @@
+"""Carries pending messages to the workers: one delivery row per subscription, and a task as wake-up.
+
+Any number of relays may run: each takes other rows (``SKIP LOCKED``). "Pending" is a flag on the row, not a
+cursor over ids, because ids are given before the commit and a cursor would skip late committers.
+"""
+
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from shared.outbox.models import DeliveryRow, OutboxMessageRow
+from shared.outbox.registry import subscriptions_of
+from shared.persistence.unit_of_work import atomic
+from shared.persistence.wakeup import wake_worker
+
+MESSAGES_AT_ONCE = 200
+DELIVERIES_PER_TASK = 25
+#: A delivery whose worker was woken is not due again before this has passed.
+WAKE_UP_GRACE = timedelta(seconds=15)
+
+
+def relay_pending_messages() -> int:
+    """Turn pending messages into deliveries and wake workers for them; return how many messages it took."""
+    with atomic():
+        messages = list(
+            OutboxMessageRow.objects.select_for_update(skip_locked=True)
+            .filter(pending=True)
+            .order_by("id")
+            .values_list("id", "topic")[:MESSAGES_AT_ONCE]
+        )
+        if not messages:
+            return 0
+        deliveries = DeliveryRow.objects.bulk_create(
+            DeliveryRow(message_id=message_id, subscription=subscription.name, due_at=Now() + WAKE_UP_GRACE)
+            for message_id, topic in messages
+            for subscription in subscriptions_of(topic)
+        )
+        OutboxMessageRow.objects.filter(id__in=[message_id for message_id, _ in messages]).update(pending=False)
+    _wake_workers_for([delivery.pk for delivery in deliveries])
+    return len(messages)
+
+
+def dispatch_overdue_deliveries() -> int:
+    """Wake workers for deliveries whose pause is over or whose wake-up was lost; return how many."""
+    with atomic():
+        overdue = list(
+            DeliveryRow.objects.select_for_update(skip_locked=True)
+            .filter(status=DeliveryRow.Status.PENDING, due_at__lte=Now())
+            .order_by("due_at")
+            .values_list("id", flat=True)[: MESSAGES_AT_ONCE * 2]
+        )
+        DeliveryRow.objects.filter(id__in=overdue).update(due_at=Now() + WAKE_UP_GRACE)
+    _wake_workers_for(overdue)
+    return len(overdue)
+
+
+def _wake_workers_for(delivery_ids: list[int]) -> None:
+    for start in range(0, len(delivery_ids), DELIVERIES_PER_TASK):
+        wake_worker("outbox.deliver", queue="deliveries", ids=delivery_ids[start : start + DELIVERIES_PER_TASK])

@@ -1,0 +1,22 @@
+"""What wakes the workers up; the truth is in the tables, so losing a wake-up loses nothing."""
+
+from typing import Any
+
+from celery import shared_task
+
+from shared.outbox.deliveries import deliver
+from shared.outbox.relay import dispatch_overdue_deliveries, relay_pending_messages
+
+
+@shared_task(name="outbox.deliver")
+def deliver_batch(delivery_ids: list[str], **_: Any) -> None:
+    """Deliver each of the named deliveries; fields that this version does not know are ignored."""
+    for delivery_id in delivery_ids:
+        deliver(int(delivery_id))
+
+
+@shared_task(name="outbox.sweep")
+def sweep_outbox(**_: Any) -> None:
+    """Relay what no relay took, and wake workers for deliveries whose wake-up was lost or whose pause is over."""
+    relay_pending_messages()
+    dispatch_overdue_deliveries()

@@ -1,0 +1,70 @@
+"""The processes that the running code knows, by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models.functions import Now
+
+from shared.domain.model import Primitive
+from shared.domain.saga import Saga
+from shared.persistence.wakeup import wake_relay_after_commit
+from shared.saga.models import SagaRow
+from shared.telemetry.context import current_work
+
+_sagas: dict[str, Saga] = {}
+
+
+class UnknownSaga(LookupError):
+    """The running code declares no saga of this name; deploy the version that does, or remove the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class SagaStarter:
+    """Begins one kind of process: the adapter of ``shared.domain.ports.StartSaga``."""
+
+    saga: Saga
+
+    def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
+        """Store the process in the current transaction, due at once."""
+        work = current_work()
+        SagaRow.objects.bulk_create(
+            [
+                SagaRow(
+                    name=self.saga.name,
+                    subject_id=subject_id,
+                    data=dict(data),
+                    due_at=Now(),
+                    deadline_at=Now() + self.saga.deadline,
+                    correlation_id=work.correlation_id,
+                    traceparent=work.traceparent,
+                    actor=work.actor,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+        wake_relay_after_commit()
+
+
+def register(saga: Saga) -> SagaStarter:
+    """Make the process known to the workers; return what begins it."""
+    if _sagas.setdefault(saga.name, saga) is not saga:
+        raise ValueError(f"two sagas are named {saga.name}; rename one")
+    return SagaStarter(saga)
+
+
+def saga_named(name: str) -> Saga:
+    """Return the declaration, or raise UnknownSaga."""
+    try:
+        return _sagas[name]
+    except KeyError:
+        raise UnknownSaga(name) from None
+
+
+def wake_saga(*, name: str, subject_id: UUID) -> None:
+    """Have the process look again now at what it waits for."""
+    SagaRow.objects.filter(
+        name=name, subject_id=subject_id, status__in=(SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
+    ).update(due_at=Now() - timedelta(seconds=1))
+    wake_relay_after_commit()

@@ -1,0 +1,265 @@
+"""Takes a process from where it stands as far as it goes now.
+
+Each turn is one short transaction: it settles the call made before, runs the local steps that follow, and
+commits the intent of the next call. The calls themselves are made between transactions. A worker that is
+killed anywhere leaves a lease that runs out; the next worker repeats the call in hand with the same key.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import structlog
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
+from django.db.models.functions import Now
+
+from shared.domain.errors import DomainError, OutcomeUnknown
+from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
+from shared.persistence.pauses import pause_after
+from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, savepoint
+from shared.resilience.guard import refuse_inside_transaction
+from shared.saga.models import SagaRow, SagaStepRow
+from shared.saga.registry import saga_named
+from shared.telemetry.context import WorkContext, working_as
+
+#: Longer than any call to another system may take, its own time-outs and retries included.
+LEASE = timedelta(seconds=60)
+LAST_ERROR_LENGTH = 2000  # characters
+DEADLINE_PASSED = "deadline_passed"
+OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """A call to another system, whose intent is committed."""
+
+    saga_id: UUID
+    lease: UUID
+    step: Remote
+    run: SagaRun
+    key: str
+    context: WorkContext
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    refusal: DomainError
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+_Outcome = None | Wait | _Refused | _Failed
+
+
+def advance(saga_id: UUID) -> None:
+    """Take the process as far as it goes now; leave it alone when another worker holds its lease."""
+    lease = uuid4()
+    try:
+        call = in_transaction_with_retry(lambda: _take(saga_id, lease))
+        while call is not None:
+            made, outcome = call, _make(call)
+            call = in_transaction_with_retry(lambda made=made, outcome=outcome: _settle(made, outcome))  # type: ignore[misc]
+    except Exception as error:  # noqa: BLE001 - whatever a step raises is counted and tried again
+        _release_after_failure(saga_id, lease, error)
+
+
+def _take(saga_id: UUID, lease: UUID) -> _Call | None:
+    row = (
+        SagaRow.objects.select_for_update(skip_locked=True)
+        .filter(Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id, status__in=OPEN)
+        .annotate(is_overdue=_is_overdue())
+        .first()
+    )
+    if row is None:
+        return None
+    row.lease = lease
+    return _progress(row)
+
+
+def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
+    row = (
+        SagaRow.objects.select_for_update()
+        .filter(id=call.saga_id, lease=call.lease, status__in=OPEN)
+        .annotate(is_overdue=_is_overdue())
+        .first()
+    )
+    if row is None:
+        _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
+        return None
+    match outcome:
+        case Wait(pause=pause):
+            _put_back(row, pause=pause)
+            return None
+        case _Failed(error=error):
+            _mark_unsettled(row, call.step, error)
+            _put_back(row, pause=pause_after(row.attempts), error=error)
+            return None
+        case _Refused(refusal=refusal):
+            if not _may_give_up(saga_named(row.name), row):
+                _mark_unsettled(row, call.step, refusal)
+                _put_back(row, pause=pause_after(row.attempts), error=refusal)
+                return None
+            _mark(row, call.step, SagaStepRow.Status.REFUSED, error=refusal.code)
+            _give_up(row, reason=refusal.code, reached=row.stage)
+        case None:
+            _mark(row, call.step, SagaStepRow.Status.DONE)
+            _move_on(row)
+    return _progress(row)
+
+
+def _progress(row: SagaRow) -> _Call | None:
+    """Run the local steps that are next; return the call that has to be made then, its intent stored."""
+    saga = saga_named(row.name)
+    if getattr(row, "is_overdue", False) and _may_give_up(saga, row):
+        _give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
+    with working_as(_context_of(row)):
+        while (step := _next_step(saga, row)) is not None:
+            if isinstance(step, Remote):
+                return _intend(row, step)
+            _run_local(saga, row, step)
+    _finish(row)
+    return None
+
+
+def _run_local(saga: Saga, row: SagaRow, step: Local) -> None:
+    try:
+        with savepoint():
+            step.do(_run_of(row))
+    except DomainError as refusal:
+        if not _may_give_up(saga, row):
+            raise
+        SagaStepRow.objects.create(
+            saga=row,
+            name=step.name,
+            status=SagaStepRow.Status.REFUSED,
+            attempts=1,
+            error=refusal.code,
+            finished_at=Now(),
+        )
+        _give_up(row, reason=refusal.code, reached=row.stage)
+        return
+    SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.DONE, attempts=1, finished_at=Now())
+    _move_on(row)
+
+
+def _intend(row: SagaRow, step: Remote) -> _Call:
+    key = f"{row.name}:{row.subject_id}:{step.name}"
+    if row.attempts == 0:
+        SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.INTENDED, key=key, attempts=1)
+    else:
+        row.steps.filter(name=step.name).update(attempts=F("attempts") + 1)
+    row.attempts += 1
+    row.leased_until = row.due_at = Now() + LEASE
+    row.save()
+    assert row.lease is not None  # noqa: S101 - set by _take, for the type checker
+    return _Call(saga_id=row.id, lease=row.lease, step=step, run=_run_of(row), key=key, context=_context_of(row))
+
+
+def _make(call: _Call) -> _Outcome:
+    refuse_inside_transaction()
+    try:
+        with working_as(call.context):
+            return call.step.do(call.run, call.key)
+    except DomainError as refusal:
+        return _Refused(refusal)
+    except Exception as error:  # noqa: BLE001 - counted, and the call is made again with the same key
+        return _Failed(error)
+
+
+def _next_step(saga: Saga, row: SagaRow) -> Step | None:
+    if row.status == SagaRow.Status.RUNNING:
+        steps = [stage.step for stage in saga.stages]
+    else:
+        steps = [stage.undo for stage in reversed(saga.stages[: row.reached]) if stage.undo]
+        steps += [saga.otherwise] if saga.otherwise else []
+    return steps[row.stage] if row.stage < len(steps) else None
+
+
+def _may_give_up(saga: Saga, row: SagaRow) -> bool:
+    """Tell whether there is a way back: not while undoing, not once the pivot is done, not without an end to it."""
+    if row.status != SagaRow.Status.RUNNING or saga.otherwise is None:
+        return False
+    return not any(stage.pivot for stage in saga.stages[: row.stage])
+
+
+def _give_up(row: SagaRow, *, reason: str, reached: int) -> None:
+    row.status = SagaRow.Status.UNDOING
+    row.reason = reason
+    row.reached = reached
+    row.stage = 0
+    row.attempts = 0
+    _log.info("saga_gives_up", saga=row.name, subject_id=str(row.subject_id), reason=reason)
+
+
+def _move_on(row: SagaRow) -> None:
+    row.stage += 1
+    row.attempts = 0
+    row.last_error = ""
+
+
+def _finish(row: SagaRow) -> None:
+    is_undone = row.status == SagaRow.Status.UNDOING
+    row.status = SagaRow.Status.UNDONE if is_undone else SagaRow.Status.COMPLETED
+    row.finished_at = Now()
+    row.due_at = row.leased_until = row.lease = None
+    row.data = {}
+    row.save()
+
+
+def _put_back(row: SagaRow, *, pause: timedelta, error: Exception | None = None) -> None:
+    row.due_at = Now() + pause
+    row.leased_until = row.lease = None
+    row.last_error = _describe(error) if error else ""
+    row.save()
+
+
+def _release_after_failure(saga_id: UUID, lease: UUID, error: Exception) -> None:
+    with atomic():
+        row = (
+            SagaRow.objects.select_for_update()
+            .filter(Q(lease=lease) | Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id)
+            .filter(status__in=OPEN)
+            .first()
+        )
+        if row is None:
+            return
+        row.failures += 1
+        _put_back(row, pause=pause_after(row.failures), error=error)
+    _log.error("saga_failed", saga=row.name, subject_id=str(row.subject_id), exc_info=error)
+
+
+def _mark(row: SagaRow, step: Step, status: SagaStepRow.Status, *, error: str = "") -> None:
+    row.steps.filter(name=step.name).update(status=status, error=error, finished_at=Now())
+
+
+def _mark_unsettled(row: SagaRow, step: Step, error: Exception) -> None:
+    is_unknown = isinstance(error, OutcomeUnknown)
+    status = SagaStepRow.Status.UNKNOWN if is_unknown else SagaStepRow.Status.INTENDED
+    row.steps.filter(name=step.name).update(status=status, error=_describe(error))
+    _log.warning("saga_step_unsettled", saga=row.name, step=step.name, error=_describe(error))
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:LAST_ERROR_LENGTH]
+
+
+def _run_of(row: SagaRow) -> SagaRun:
+    return SagaRun(saga_id=row.id, subject_id=row.subject_id, data=row.data, reason=row.reason)
+
+
+def _context_of(row: SagaRow) -> WorkContext:
+    return WorkContext(
+        correlation_id=row.correlation_id,
+        causation_id=str(row.id),
+        traceparent=row.traceparent,
+        actor=row.actor,
+    )
+
+
+def _is_overdue() -> ExpressionWrapper:
+    return ExpressionWrapper(Q(deadline_at__lte=Now()), output_field=BooleanField())

@@ -1,0 +1,91 @@
+"""Prometheus metrics: counted per process, computed from the tables where they tell of the tables."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+REQUESTS = Counter("orderly_http_requests_total", "HTTP requests answered.", ("method", "route", "status"))
+DURATION = Histogram(
+    "orderly_http_request_duration_seconds",
+    "Time from request to response.",
+    ("method", "route"),
+    buckets=(0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12),
+)
+
+#: name, help, SQL that returns one number or pairs of label and number, label
+GAUGES: tuple[tuple[str, str, str, str], ...] = (
+    ("orderly_outbox_pending_messages", "Events that no relay has taken yet.",
+     "SELECT count(*) FROM outbox_message WHERE pending", ""),
+    ("orderly_outbox_lag_seconds", "Age of the oldest event that no relay has taken yet.",
+     "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox_message WHERE pending", ""),
+    ("orderly_deliveries_pending", "Deliveries that wait for their handler.",
+     "SELECT count(*) FROM outbox_delivery WHERE status = 'pending'", ""),
+    ("orderly_deliveries_dead", "Deliveries given up: dead letters.",
+     "SELECT count(*) FROM outbox_delivery WHERE status = 'dead'", ""),
+    ("orderly_sagas_open", "Processes that are not finished.",
+     "SELECT name, count(*) FROM saga WHERE status IN ('running', 'undoing') GROUP BY name", "saga"),
+    ("orderly_sagas_overdue", "Open processes past their deadline.",
+     "SELECT name, count(*) FROM saga WHERE status IN ('running', 'undoing') AND deadline_at < now() GROUP BY name",
+     "saga"),
+)  # fmt: skip
+
+
+class CountRequests:
+    """Middleware: count each request by route, and how long it took."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        route = request.resolver_match.route if request.resolver_match else "unknown"
+        method = request.method or "GET"
+        REQUESTS.labels(method, route, str(response.status_code)).inc()
+        DURATION.labels(method, route).observe(time.perf_counter() - started)
+        return response
+
+
+class TableCollector(Collector):
+    """Computes the gauges of the tables when they are asked for."""
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yield one family per gauge."""
+        with connection.cursor() as cursor:
+            for name, text, sql, label in GAUGES:
+                family = GaugeMetricFamily(name, text, labels=[label] if label else [])
+                cursor.execute(sql)
+                for *labels, value in cursor.fetchall():
+                    family.add_metric([str(each) for each in labels], float(value))
+                yield family
+
+
+def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
+    """Show the metrics of all processes of this server in the Prometheus text format."""
+    tables = CollectorRegistry()
+    tables.register(TableCollector())
+    body = generate_latest(_processes()) + generate_latest(tables)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _processes() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,154 @@
+"""Products and categories in the client API; open to everybody."""
+
+import hashlib
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema
+from ninja.errors import ValidationError
+from pydantic import Field
+
+from contexts.catalog.domain import MAX_SKU, MAX_SLUG, ProductId
+from contexts.catalog.queries import CategoryView, ProductFilter, ProductView, Sort, categories
+from contexts.catalog.wiring import list_products, show_product
+from shared.domain.money import Money
+from shared.http.etags import is_unchanged
+from shared.http.json import json_response, to_json
+from shared.http.pagination import DEFAULT_LIMIT
+from shared.http.schemas import Cursor, Limit, MoneyOut, PageOut, ProblemOut
+
+router = Router(tags=["catalog"])
+
+PRODUCT_FRESH = "public, max-age=10"  # availability changes with every order
+CATEGORIES_FRESH = "public, max-age=60"
+
+#: What any endpoint may answer.
+TROUBLE = {400: ProblemOut, 500: ProblemOut, 503: ProblemOut}
+
+Amount = Annotated[
+    str | None,
+    Field(pattern=r"^\d{1,12}(\.\d{1,4})?$", examples=["12.34"], description="decimal, in the shop's currency"),
+]
+
+
+class ListProductsIn(Schema):
+    q: Annotated[
+        str | None,
+        Field(max_length=200, description='full text: words, "a phrase", or, -without', examples=["dark roast"]),
+    ] = None
+    category: Annotated[str | None, Field(max_length=MAX_SLUG, description="slug; with what is below it")] = None
+    sku: Annotated[str | None, Field(max_length=MAX_SKU, description="of one of the variants")] = None
+    price_min: Amount = None
+    price_max: Amount = None
+    in_stock: Annotated[
+        bool,
+        Field(description="only what can be promised now; a page may then be short, or empty, before the end"),
+    ] = False
+    sort: Sort = "name"
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Cursor = None
+
+    def to_filter(self) -> ProductFilter:
+        """Read it as the description of the wanted products, or raise MalformedAmount."""
+        return ProductFilter(
+            text=self.q,
+            category=self.category,
+            sku=self.sku,
+            price_min=_money_of(self.price_min),
+            price_max=_money_of(self.price_max),
+            in_stock=self.in_stock,
+        )
+
+
+class VariantOut(Schema):
+    sku: Annotated[str, Field(examples=["COFFEE-ETH-250-BEANS"])]
+    name: str
+    options: Annotated[dict[str, str], Field(examples=[{"size": "250 g", "grind": "whole beans"}])]
+    price: MoneyOut
+    available: Annotated[int, Field(description="units that can be promised now")]
+    backorderable: bool
+
+
+class ProductOut(Schema):
+    id: UUID
+    name: str
+    description: str
+    category: Annotated[str, Field(description="slug", examples=["coffee"])]
+    variants: list[VariantOut]
+
+
+class CategoryOut(Schema):
+    slug: str
+    name: str
+    children: "list[CategoryOut]"
+
+
+class CategoryTreeOut(Schema):
+    items: list[CategoryOut]
+
+
+@router.get("/products", response={200: PageOut[ProductOut], 422: ProblemOut, **TROUBLE})
+def products(request: HttpRequest, query: Query[ListProductsIn]) -> HttpResponse:
+    """List the products that are for sale."""
+    _refuse_unknown(request)
+    page = list_products(wanted=query.to_filter(), sort=query.sort, limit=query.limit, cursor=query.cursor)
+    return json_response({"items": list(map(_product, page.items)), "next_cursor": page.next_cursor})
+
+
+@router.get("/products/{uuid:product_id}", response={200: ProductOut, 304: None, 404: ProblemOut, **TROUBLE})
+def product(request: HttpRequest, product_id: UUID) -> HttpResponse:
+    """Show one product with its variants."""
+    body = to_json(_product(show_product(product_id=ProductId(product_id))))
+    return _cacheable(request, body, fresh=PRODUCT_FRESH)
+
+
+@router.get("/categories", response={200: CategoryTreeOut, 304: None, **TROUBLE})
+def category_tree(request: HttpRequest) -> HttpResponse:
+    """Show the tree of categories."""
+    body = to_json({"items": list(map(_category, categories()))})
+    return _cacheable(request, body, fresh=CATEGORIES_FRESH)
+
+
+def _cacheable(request: HttpRequest, body: bytes, *, fresh: str) -> HttpResponse:
+    """Answer with the body, or 304; its tag is a digest, for availability changes without a new version."""
+    etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {"ETag": etag, "Cache-Control": fresh}
+    if is_unchanged(request, etag):
+        return HttpResponse(status=304, headers=headers)
+    return HttpResponse(body, content_type="application/json", headers=headers)
+
+
+def _refuse_unknown(request: HttpRequest) -> None:
+    unknown = sorted(set(request.GET) - set(ListProductsIn.model_fields))
+    if unknown:
+        raise ValidationError([{"loc": ("query", name), "msg": "Unknown parameter."} for name in unknown])
+
+
+def _money_of(amount: str | None) -> Money | None:
+    return Money.parse(amount, settings.DEFAULT_CURRENCY) if amount is not None else None
+
+
+def _product(view: ProductView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "name": view.name,
+        "description": view.description,
+        "category": view.category,
+        "variants": [
+            {
+                "sku": variant.sku,
+                "name": variant.name,
+                "options": variant.options,
+                "price": variant.price,
+                "available": variant.available,
+                "backorderable": variant.backorderable,
+            }
+            for variant in view.variants
+        ],
+    }
+
+
+def _category(view: CategoryView) -> dict[str, Any]:
+    return {"slug": view.slug, "name": view.name, "children": list(map(_category, view.children))}

@@ -1,0 +1,90 @@
+"""What identity needs from the world."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from contexts.identity.domain import AccessClaims, Account, ApiKey, Email, PersonKind, TokenFamily
+
+#: Makes a new secret of 256 random bits, safe in URLs.
+NewSecret = Callable[[], str]
+
+#: Makes the public part of a new API key: twelve letters and digits.
+NewKeyId = Callable[[], str]
+
+
+class Accounts(Protocol):
+    def get(self, account_id: UUID) -> Account:
+        """Return the account, locked for this unit of work, or raise AccountNotFound."""
+
+    def find(self, account_id: UUID) -> Account | None:
+        """Return the account as it stands, not locked."""
+
+    def find_by_email(self, email: Email) -> Account | None:
+        """Return the account of that address as it stands, not locked."""
+
+    def add(self, account: Account) -> None:
+        """Store a new account, or raise EmailTaken."""
+
+    def save(self, account: Account) -> None:
+        """Store the changed account, or raise LostRace."""
+
+
+class TokenFamilies(Protocol):
+    def holding(self, digest: str) -> TokenFamily:
+        """Return the family that the token belongs or belonged to, locked, or raise InvalidToken."""
+
+    def save(self, family: TokenFamily) -> None:
+        """Store the family, be it new or changed."""
+
+    def revoke_all_of(self, account_id: UUID, *, at: datetime) -> None:
+        """End every family of the account."""
+
+    def forget_expired(self, *, before: datetime, at_most: int) -> int:
+        """Delete tokens that expired before that time, and tell how many they were."""
+
+
+class ApiKeys(Protocol):
+    def get(self, api_key_id: UUID) -> ApiKey:
+        """Return the key, locked for this unit of work, or raise ApiKeyNotFound."""
+
+    def find_by_key_id(self, key_id: str) -> ApiKey | None:
+        """Return the key with that public part as it stands, not locked."""
+
+    def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
+        """Return the keys of that name that were not revoked, locked for this unit of work."""
+
+    def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+
+    def save(self, key: ApiKey) -> None:
+        """Store the changed key, or raise LostRace."""
+
+    def note_use(self, key: ApiKey, *, at: datetime) -> None:
+        """Write down that the key was used; of several at once, any may win."""
+
+
+class Passwords(Protocol):
+    def hash(self, password: str) -> str:
+        """Return the password as it is stored."""
+
+    def verify(self, password: str, password_hash: str | None) -> bool:
+        """Tell whether the password is the stored one; take as long when there is none."""
+
+
+class PasswordPolicy(Protocol):
+    def check(self, password: str, *, email: Email, name: str) -> None:
+        """Raise WeakPassword, with the reasons, when the password is easy to guess."""
+
+
+class AccessTokens(Protocol):
+    @property
+    def lifetime(self) -> timedelta:
+        """Return for how long a token is good."""
+
+    def issue(self, *, account_id: UUID, kind: PersonKind, at: datetime) -> str:
+        """Return a signed token."""
+
+    def read(self, token: str, *, at: datetime) -> AccessClaims:
+        """Return what the token says, or raise InvalidToken."""

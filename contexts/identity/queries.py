@@ -1,0 +1,29 @@
+"""Reads: from the tables to frozen values."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contexts.identity.domain import AccountNotActive
+from contexts.identity.models import AccountRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What the holder of an account told about themselves."""
+
+    id: UUID
+    email: str = field(repr=False)
+    name: str = field(repr=False)
+
+
+def profile_of(*, account_id: UUID) -> Profile:
+    """Return the profile of an active account, or raise AccountNotActive."""
+    found = AccountRow.objects.filter(pk=account_id, is_active=True).values("id", "email", "name").first()
+    if found is None:
+        raise AccountNotActive
+    return Profile(**found)
+
+
+def email_of(*, account_id: UUID) -> str | None:
+    """Return where mail to the holder of the account goes."""
+    return AccountRow.objects.filter(pk=account_id).values_list("email", flat=True).first()

@@ -1,0 +1,13 @@
+"""Periodic work of identity."""
+
+from typing import Any
+
+from celery import shared_task
+
+from contexts.identity import wiring
+
+
+@shared_task(name="identity.forget_expired_tokens")
+def forget_expired_tokens(**_: Any) -> None:
+    """Delete refresh tokens that ran out; meant for once an hour."""
+    wiring.forget_expired_tokens()

@@ -1,0 +1,120 @@
+"""Reads of stock: rows to frozen values, no domain objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet, Sum
+
+from contexts.inventory.models import HoldRow, MovementRow, StockItemRow
+from shared.http.pagination import InvalidCursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockItemView:
+    """A stock item as operators see it."""
+
+    id: UUID
+    sku: str
+    location: str
+    on_hand: int
+    held: int
+    available: int
+    backorder_limit: int
+    version: int
+
+
+def availability_of(*, skus: Sequence[str]) -> Mapping[str, int]:
+    """Return how many units of each sku can be promised now, over all locations."""
+    free = Sum(F("on_hand") + F("backorder_limit") - F("held"))
+    return dict(StockItemRow.objects.filter(sku__in=skus).values_list("sku").annotate(free).order_by())
+
+
+def stock_items() -> QuerySet[StockItemRow]:
+    """Return all stock items with their location and what they can still promise."""
+    return StockItemRow.objects.select_related("location").annotate(
+        available=F("on_hand") + F("backorder_limit") - F("held")
+    )
+
+
+def stock_item(stock_item_id: UUID) -> StockItemView | None:
+    """Return one stock item."""
+    row = stock_items().filter(id=stock_item_id).first()
+    return view_of(row) if row is not None else None
+
+
+def view_of(row: StockItemRow) -> StockItemView:
+    """Show a row that ``stock_items`` returned."""
+    return StockItemView(
+        id=row.id,
+        sku=row.sku,
+        location=row.location.code,
+        on_hand=row.on_hand,
+        held=row.held,
+        available=row.on_hand + row.backorder_limit - row.held,
+        backorder_limit=row.backorder_limit,
+        version=row.version,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovementView:
+    """A movement as operators see it."""
+
+    id: int
+    delta: int
+    on_hand: int
+    reason: str
+    actor: str
+    at: datetime
+
+
+def movements_of(stock_item_id: UUID, *, before: int | None, limit: int) -> list[MovementView]:
+    """Return the item's movements, the newest first."""
+    rows = MovementRow.objects.filter(stock_item_id=stock_item_id)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return [
+        MovementView(id=row.id, delta=row.delta, on_hand=row.on_hand, reason=row.reason, actor=row.actor, at=row.at)
+        for row in rows.order_by("-id")[:limit]
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldView:
+    """A hold as operators see it."""
+
+    id: int
+    order_id: UUID
+    quantity: int
+    status: str
+    expires_at: datetime | None
+    created_at: datetime
+
+
+def holds_on(stock_item_id: UUID, *, before: int | None, limit: int) -> list[HoldView]:
+    """Return the holds on the item, the newest first."""
+    rows = HoldRow.objects.filter(stock_item_id=stock_item_id)
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    return [
+        HoldView(
+            id=row.id,
+            order_id=row.order_id,
+            quantity=row.quantity,
+            status=row.status,
+            expires_at=row.expires_at,
+            created_at=row.created_at,
+        )
+        for row in rows.order_by("-id")[:limit]
+    ]
+
+
+def after_stock_item(rows: QuerySet[StockItemRow], sku: str | int, id_: str | int) -> QuerySet[StockItemRow]:
+    """Keep the rows that come after this one when sorted by sku and id."""
+    try:
+        last = UUID(str(id_))
+    except ValueError:
+        raise InvalidCursor from None
+    return rows.filter(Q(sku__gt=str(sku)) | Q(sku=str(sku), id__gt=last))

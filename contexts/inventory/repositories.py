@@ -1,0 +1,187 @@
+"""Stock in PostgreSQL: the row is locked as late and as briefly as possible, and always in the same order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+
+from django.db import connection
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from contexts.inventory.domain import (
+    OPEN_HOLDS,
+    Allocation,
+    HoldExpired,
+    HoldStatus,
+    Offer,
+    OrderId,
+    StockItem,
+    StockItemId,
+    StockItemNotFound,
+)
+from contexts.inventory.models import HoldRow, LocationRow, MovementRow, StockItemRow
+from contexts.inventory.ports import OpeningStock
+from shared.domain.errors import LostRace
+from shared.outbox.messages import publish_events_of
+from shared.persistence.identifiers import new_id
+from shared.persistence.unit_of_work import at_the_last_moment
+from shared.telemetry.context import current_work
+
+LOADED_AT_ONCE = 5000
+
+#: Adds to ``held`` where enough is left; rows are locked in the order of their ids, so two orders never deadlock.
+CHANGE_HELD = """
+WITH change AS (
+    SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS c (id, quantity)
+), locked AS (
+    SELECT item.id, change.quantity FROM inventory_stock_item AS item JOIN change USING (id)
+    ORDER BY item.id FOR UPDATE OF item
+)
+UPDATE inventory_stock_item AS item SET held = item.held + locked.quantity
+FROM locked
+WHERE item.id = locked.id AND item.on_hand + item.backorder_limit - item.held >= locked.quantity
+"""
+
+
+class DjangoStockItems:
+    """The port StockItems over Django's ORM."""
+
+    def get(self, stock_item_id: StockItemId) -> StockItem:
+        """Return the item, locked for this unit of work, or raise StockItemNotFound."""
+        row = (
+            StockItemRow.objects.select_for_update(of=("self",))
+            .select_related("location")
+            .filter(id=stock_item_id)
+            .first()
+        )
+        if row is None:
+            raise StockItemNotFound(stock_item_id=stock_item_id)
+        return StockItem(
+            id=row.id,
+            version=row.version,
+            sequence=row.sequence,
+            sku=row.sku,
+            location=row.location.code,
+            on_hand=row.on_hand,
+            held=row.held,
+            backorder_limit=row.backorder_limit,
+        )
+
+    def save(self, item: StockItem) -> None:
+        """Store a changed item with its movements and events."""
+        updated = StockItemRow.objects.filter(id=item.id, version=item.version).update(
+            on_hand=item.on_hand, version=F("version") + 1, sequence=item.sequence
+        )
+        if not updated:
+            raise LostRace
+        item.version += 1
+        MovementRow.objects.bulk_create(
+            MovementRow(
+                stock_item_id=item.id,
+                delta=movement.delta,
+                on_hand=movement.on_hand,
+                reason=movement.reason,
+                at=movement.at,
+                actor=current_work().actor,
+            )
+            for movement in item.release_movements()
+        )
+        publish_events_of(item)
+
+    def offers_of(self, skus: Sequence[str]) -> Sequence[Offer]:
+        """Return what can be promised of the skus now, the preferred location first; locks nothing."""
+        rows = (
+            StockItemRow.objects.filter(sku__in=skus)
+            .order_by("location__priority", "id")
+            .values_list("id", "sku", F("on_hand") + F("backorder_limit") - F("held"))
+        )
+        return [Offer(stock_item_id=StockItemId(id_), sku=sku, available=free) for id_, sku, free in rows]
+
+    def hold(self, *, order_id: OrderId, allocations: Sequence[Allocation], expires_at: datetime) -> None:
+        """Promise the units softly to the order, or raise LostRace when another order was faster."""
+        HoldRow.objects.bulk_create(
+            HoldRow(
+                order_id=order_id,
+                stock_item_id=allocation.stock_item_id,
+                sku=allocation.sku,
+                quantity=allocation.quantity,
+                expires_at=expires_at,
+            )
+            for allocation in allocations
+        )
+        change = {allocation.stock_item_id: allocation.quantity for allocation in allocations}
+        at_the_last_moment(lambda: self._change_held(change))
+
+    def harden_holds_of(self, order_id: OrderId, *, at: datetime) -> None:
+        """Make the order's holds lasting, or raise HoldExpired; doing it twice is harmless."""
+        holds = HoldRow.objects.filter(order_id=order_id)
+        statuses = list(holds.select_for_update().values_list("status", "expires_at"))
+        if any(status not in OPEN_HOLDS or (expires and expires <= at) for status, expires in statuses):
+            raise HoldExpired(order_id=order_id)
+        holds.filter(status=HoldStatus.SOFT).update(status=HoldStatus.HARD, expires_at=None)
+
+    def release_holds_of(self, order_id: OrderId) -> None:
+        """Give back what is still held for the order; doing it twice is harmless."""
+        self._release(HoldRow.objects.filter(order_id=order_id, status__in=OPEN_HOLDS))
+
+    def release_expired_holds_of(self, order_id: OrderId, *, at: datetime) -> None:
+        """Give back the order's soft holds that have run out; those hardened meanwhile stay."""
+        self._release(HoldRow.objects.filter(order_id=order_id, status=HoldStatus.SOFT, expires_at__lte=at))
+
+    def orders_with_expired_holds(self, *, at: datetime, limit: int) -> Sequence[OrderId]:
+        """Return orders whose soft holds have run out."""
+        expired = HoldRow.objects.filter(status=HoldStatus.SOFT, expires_at__lte=at)
+        return [OrderId(each) for each in expired.values_list("order_id", flat=True).distinct()[:limit]]
+
+    def load(self, opening: Iterable[OpeningStock], *, at: datetime) -> int:
+        """Add the items that are not there yet, each with a first movement; return how many."""
+        locations = dict(LocationRow.objects.values_list("code", "id"))
+        remaining = iter(opening)
+        loaded = 0
+        while batch := list(islice(remaining, LOADED_AT_ONCE)):
+            known = set(
+                StockItemRow.objects.filter(sku__in=[each.sku for each in batch]).values_list("sku", "location__code")
+            )
+            items = [
+                StockItemRow(id=new_id(), sku=each.sku, location_id=locations[each.location], on_hand=each.units)
+                for each in batch
+                if (each.sku, each.location) not in known
+            ]
+            StockItemRow.objects.bulk_create(items)
+            MovementRow.objects.bulk_create(
+                MovementRow(
+                    stock_item_id=item.id,
+                    delta=item.on_hand,
+                    on_hand=item.on_hand,
+                    reason="opening stock",
+                    actor=current_work().actor,
+                    at=at,
+                )
+                for item in items
+            )
+            loaded += len(items)
+        return loaded
+
+    def _release(self, holds: QuerySet[HoldRow]) -> None:
+        locked = list(holds.select_for_update().values_list("id", "stock_item_id", "quantity"))
+        if not locked:
+            return
+        HoldRow.objects.filter(id__in=[hold_id for hold_id, _, _ in locked]).update(
+            status=HoldStatus.RELEASED, closed_at=Now()
+        )
+        change = {StockItemId(item_id): -quantity for _, item_id, quantity in locked}
+        at_the_last_moment(lambda: self._change_held(change))
+
+    def _change_held(self, change: Mapping[StockItemId, int]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGE_HELD, [list(change.keys()), list(change.values())])
+            if cursor.rowcount != len(change):
+                raise LostRace
+
+
+class DjangoLocations:
+    """The port Locations over Django's ORM."""
+
+    def ensure(self, *, code: str, name: str, priority: int) -> None:
+        """Add the location unless there is one with this code."""
+        LocationRow.objects.bulk_create([LocationRow(code=code, name=name, priority=priority)], ignore_conflicts=True)

@@ -1,0 +1,29 @@
+"""Composition root: inventory's use cases, ready to call."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from contexts.inventory.repositories import DjangoLocations, DjangoStockItems
+from contexts.inventory.use_cases import (
+    AdjustStock,
+    EnsureLocation,
+    HoldStock,
+    LoadOpeningStock,
+    ReleaseExpiredHolds,
+    ReleaseStock,
+    SecureStock,
+)
+from shared.persistence.unit_of_work import atomic
+
+SOFT_HOLD = timedelta(minutes=15)
+
+_stock = DjangoStockItems()
+
+hold_stock = HoldStock(stock=_stock, unit_of_work=atomic, now=timezone.now, held_for=SOFT_HOLD)
+secure_stock = SecureStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+release_stock = ReleaseStock(stock=_stock, unit_of_work=atomic)
+release_expired_holds = ReleaseExpiredHolds(stock=_stock, unit_of_work=atomic, now=timezone.now)
+adjust_stock = AdjustStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+load_opening_stock = LoadOpeningStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+ensure_location = EnsureLocation(locations=DjangoLocations(), unit_of_work=atomic)

@@ -1,0 +1,161 @@
+"""Reads of orders: rows to frozen values, no domain objects."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from contexts.ordering.domain import ANYONE, Anyone, CustomerId, OrderId, OrderNotFound
+from contexts.ordering.models import OrderLineRow, OrderRow
+from shared.domain.money import Money
+from shared.outbox.messages import HistoryEntry, history_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineView:
+    """A line as clients see it."""
+
+    id: UUID
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Money
+    discount: Money
+    tax: Money
+    total: Money
+    shipped: int
+    returned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentView:
+    """The payment of an order as clients see it."""
+
+    id: UUID | None
+    status: str
+    authorized: Money
+    captured: Money
+    refunded: Money
+    failure_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """An order as clients see it."""
+
+    id: UUID
+    number: str
+    version: int
+    status: str
+    fulfillment_status: str
+    email: str
+    currency: str
+    lines: Sequence[LineView]
+    shipping_address: Mapping[str, Any]
+    billing_address: Mapping[str, Any]
+    shipping_method: str
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    total: Money
+    placed_at: datetime
+    cancelled_at: datetime | None
+    cancel_reason: str | None
+    payment: PaymentView
+
+
+def order_of(order_id: OrderId, *, of_customer: CustomerId | Anyone) -> OrderView:
+    """Return the customer's order, or raise OrderNotFound."""
+    row = _visible_to(of_customer).filter(id=order_id).first()
+    if row is None:
+        raise OrderNotFound(order_id=order_id)
+    return _views_of([row])[0]
+
+
+def orders_of(
+    *, of_customer: CustomerId | Anyone, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[OrderView]:
+    """Return the customer's orders, the newest first, in two statements however many there are."""
+    rows = _visible_to(of_customer)
+    if before is not None:
+        placed_at, order_id = before
+        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=order_id)).filter(
+            placed_at__lte=placed_at
+        )
+    return _views_of(list(rows.order_by("-placed_at", "-id")[:limit]))
+
+
+def timeline_of(order_id: OrderId, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:
+    """Return what happened to the order, the oldest first."""
+    return history_of(order_id, after=after, limit=limit)
+
+
+def exists(order_id: OrderId, *, of_customer: CustomerId | Anyone) -> bool:
+    """Tell whether the customer has this order."""
+    return _visible_to(of_customer).filter(id=order_id).exists()
+
+
+def _visible_to(customer: CustomerId | Anyone) -> QuerySet[OrderRow]:
+    if customer is ANYONE:
+        return OrderRow.objects.all()
+    return OrderRow.objects.filter(customer_id=customer)
+
+
+def _views_of(rows: Sequence[OrderRow]) -> list[OrderView]:
+    lines: dict[UUID, list[OrderLineRow]] = {row.id: [] for row in rows}
+    for line in OrderLineRow.objects.filter(order_id__in=list(lines)).order_by("order_id", "place"):
+        lines[line.order_id].append(line)
+    return [_view_of(row, lines[row.id]) for row in rows]
+
+
+def _view_of(row: OrderRow, lines: Sequence[OrderLineRow]) -> OrderView:
+    def money(minor: int) -> Money:
+        return Money(minor, row.currency)
+
+    return OrderView(
+        id=row.id,
+        number=row.number,
+        version=row.version,
+        status=row.status,
+        fulfillment_status=row.fulfillment_status,
+        email=row.email,
+        currency=row.currency,
+        lines=[
+            LineView(
+                id=line.id,
+                sku=line.sku,
+                name=line.name,
+                quantity=line.quantity,
+                unit_price=money(line.unit_price_minor),
+                discount=money(line.discount_minor),
+                tax=money(line.tax_minor),
+                total=money(line.unit_price_minor * line.quantity - line.discount_minor),
+                shipped=line.shipped,
+                returned=line.returned,
+            )
+            for line in lines
+        ],
+        shipping_address=row.shipping_address,
+        billing_address=row.billing_address,
+        shipping_method=row.shipping_method,
+        subtotal=money(row.subtotal_minor),
+        discount=money(row.discount_minor),
+        shipping=money(row.shipping_minor),
+        tax=money(row.tax_minor),
+        total=money(row.total_minor),
+        placed_at=row.placed_at,
+        cancelled_at=row.cancelled_at,
+        cancel_reason=row.cancel_reason,
+        payment=PaymentView(
+            id=row.payment_id,
+            status=row.payment_status,
+            authorized=money(row.authorized_minor),
+            captured=money(row.captured_minor),
+            refunded=money(row.refunded_minor),
+            failure_code=row.failure_code,
+        ),
+    )

@@ -1,0 +1,112 @@
+"""What can be done with an order: one callable per verb."""
+
+from dataclasses import dataclass
+
+from contexts.ordering.domain import (
+    ANYONE,
+    Anyone,
+    CustomerId,
+    EmailRequired,
+    Order,
+    OrderId,
+    OrderRequest,
+    PaymentMethodNotAccepted,
+    ShippingMethod,
+)
+from contexts.ordering.ports import Customers, Orders, Payments, PriceList, ShippingMethods, Stock
+from shared.domain.ports import Clock, NewId, StartSaga, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Accept an order: prices, promises of stock and the start of its payment, all at once or not at all."""
+
+    orders: Orders
+    prices: PriceList
+    shipping_methods: ShippingMethods
+    stock: Stock
+    payments: Payments
+    customers: Customers
+    begin_checkout: StartSaga
+    unit_of_work: UnitOfWork
+    new_id: NewId
+    now: Clock
+
+    def __call__(self, *, request: OrderRequest, customer_id: CustomerId | None) -> Order:
+        if not self.payments.accepts(request.payment.method):
+            raise PaymentMethodNotAccepted(method=request.payment.method)
+        with self.unit_of_work():
+            order = Order.place(
+                id=OrderId(self.new_id()),
+                line_ids=[self.new_id() for _ in request.lines],
+                request=request,
+                customer_id=customer_id,
+                email=self._email_for(request, customer_id),
+                quotes=self.prices.quotes_of(request.skus, currency=request.currency),
+                shipping_method=self.shipping_methods.get(request.shipping_method, currency=request.currency),
+                at=self.now(),
+            )
+            self.stock.hold(order_id=OrderId(order.id), wanted=order.units_by_sku)
+            self.orders.save(order)
+            self.begin_checkout(
+                subject_id=order.id,
+                data={
+                    "method": request.payment.method,
+                    "token": request.payment.token,
+                    "amount_minor": order.total.minor,
+                    "currency": order.currency,
+                },
+            )
+        return order
+
+    def _email_for(self, request: OrderRequest, customer_id: CustomerId | None) -> str:
+        email = request.email or (self.customers.email_of(customer_id) if customer_id else None)
+        if not email:
+            raise EmailRequired
+        return email
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Give up an order that has not shipped yet."""
+
+    orders: Orders
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, order_id: OrderId, of_customer: CustomerId | Anyone, reason: str) -> Order:
+        with self.unit_of_work():
+            order = self.orders.get(order_id, of_customer=of_customer)
+            order.cancel(reason=reason, at=self.now())
+            self.orders.save(order)
+        return order
+
+
+@dataclass(frozen=True, slots=True)
+class NotePayment:
+    """Keep with the order what became of its money."""
+
+    orders: Orders
+    payments: Payments
+    unit_of_work: UnitOfWork
+
+    def __call__(self, *, order_id: OrderId) -> None:
+        with self.unit_of_work():
+            order = self.orders.get(order_id, of_customer=ANYONE)
+            payment = self.payments.of(order_id)
+            if payment is None or payment == order.payment:
+                return
+            order.note_payment(payment)
+            self.orders.save(order)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferShippingMethod:
+    """Have a shipping method at a price."""
+
+    shipping_methods: ShippingMethods
+    unit_of_work: UnitOfWork
+
+    def __call__(self, method: ShippingMethod) -> None:
+        with self.unit_of_work():
+            self.shipping_methods.ensure(method)

@@ -1,0 +1,34 @@
+"""Composition root: ordering's use cases, ready to call."""
+
+from django.utils import timezone
+
+from contexts.ordering.gateways import CatalogPriceList, IdentityCustomers, InventoryStock, PaymentsOfOrders
+from contexts.ordering.repositories import DjangoOrders, DjangoShippingMethods
+from contexts.ordering.sagas import Checkout
+from contexts.ordering.use_cases import CancelOrder, NotePayment, OfferShippingMethod, PlaceOrder
+from shared.persistence.identifiers import new_id
+from shared.persistence.unit_of_work import atomic
+from shared.saga.registry import register
+
+_orders = DjangoOrders()
+_shipping_methods = DjangoShippingMethods()
+_stock = InventoryStock()
+_payments = PaymentsOfOrders()
+
+checkout = Checkout(orders=_orders, stock=_stock, payments=_payments, now=timezone.now)
+
+place_order = PlaceOrder(
+    orders=_orders,
+    prices=CatalogPriceList(),
+    shipping_methods=_shipping_methods,
+    stock=_stock,
+    payments=_payments,
+    customers=IdentityCustomers(),
+    begin_checkout=register(checkout.saga),
+    unit_of_work=atomic,
+    new_id=new_id,
+    now=timezone.now,
+)
+cancel_order = CancelOrder(orders=_orders, unit_of_work=atomic, now=timezone.now)
+note_payment = NotePayment(orders=_orders, payments=_payments, unit_of_work=atomic)
+offer_shipping_method = OfferShippingMethod(shipping_methods=_shipping_methods, unit_of_work=atomic)

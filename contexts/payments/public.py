@@ -1,0 +1,33 @@
+"""What other contexts may ask of payments synchronously."""
+
+from typing import Literal
+from uuid import UUID
+
+from contexts.payments import queries, wiring
+from contexts.payments.domain import OrderId
+from contexts.payments.queries import PaymentView
+from shared.domain.money import Money
+
+__all__ = ["PaymentView", "accepts", "authorize_payment", "payment_of", "void_payment"]
+
+
+def accepts(*, method: str) -> bool:
+    """Tell whether a provider for the method is set up."""
+    return wiring.gateways.accepts(method)
+
+
+def authorize_payment(
+    *, order_id: UUID, amount: Money, method: str, token: str, key: str
+) -> Literal["authorized", "pending"]:
+    """Have the provider reserve the amount, once per order. Calls out; refuses with payment_declined."""
+    return wiring.authorize_payment(order_id=OrderId(order_id), amount=amount, method=method, token=token, key=key)
+
+
+def void_payment(*, order_id: UUID, key: str) -> Literal["settled", "pending"]:
+    """Have the provider give up what it reserved for the order, if it did. Calls out."""
+    return wiring.void_payment(order_id=OrderId(order_id), key=key)
+
+
+def payment_of(*, order_id: UUID) -> PaymentView | None:
+    """Return what is known of the order's payment."""
+    return queries.payment_of(order_id=order_id)

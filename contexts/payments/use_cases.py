@@ -1,0 +1,133 @@
+"""What can be done about the money: the intent is committed first, then the provider is asked, then the answer is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contexts.payments.domain import OrderId, Payment, PaymentId, PaymentStatus
+from contexts.payments.ports import PaymentGateways, Payments
+from shared.domain.errors import OutcomeUnknown
+from shared.domain.money import Money
+from shared.domain.ports import Clock, NewId, StartSaga, UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizePayment:
+    """Have the provider reserve what an order costs, once, however often this is called."""
+
+    payments: Payments
+    gateways: PaymentGateways
+    unit_of_work: UnitOfWork
+    new_id: NewId
+    now: Clock
+
+    def __call__(
+        self, *, order_id: OrderId, amount: Money, method: str, token: str, key: str
+    ) -> Literal["authorized", "pending"]:
+        payment, was_asked = self._intend(order_id=order_id, amount=amount, method=method, key=key)
+        if not payment.is_settled:
+            payment = self._ask(payment, token=token, key=key, was_asked=was_asked)
+        payment.must_be_authorized()
+        return "authorized" if payment.status is PaymentStatus.AUTHORIZED else "pending"
+
+    def _intend(self, *, order_id: OrderId, amount: Money, method: str, key: str) -> tuple[Payment, bool]:
+        with self.unit_of_work():
+            payment = self.payments.for_order(order_id) or Payment.open(
+                id=PaymentId(self.new_id()), order_id=order_id, method=method, amount=amount, at=self.now()
+            )
+            was_asked = payment.has_unanswered_authorization
+            if not payment.is_settled:
+                payment.attempt_authorization(key=key, at=self.now())
+                self.payments.save(payment)
+        return payment, was_asked
+
+    def _ask(self, payment: Payment, *, token: str, key: str, was_asked: bool) -> Payment:
+        gateway = self.gateways.serving(payment.method)
+        try:
+            outcome = gateway.find(key=key) if was_asked else None
+            if outcome is None:
+                outcome = gateway.authorize(
+                    key=key, amount=payment.amount, token=token, reference=str(payment.order_id)
+                )
+        except OutcomeUnknown:
+            with self.unit_of_work():
+                payment = self._again(payment)
+                payment.lose_sight(at=self.now())
+                self.payments.save(payment)
+            raise
+        with self.unit_of_work():
+            payment = self._again(payment)
+            payment.settle_authorization(outcome, at=self.now())
+            self.payments.save(payment)
+        return payment
+
+    def _again(self, payment: Payment) -> Payment:
+        return self.payments.for_order(payment.order_id) or payment
+
+
+@dataclass(frozen=True, slots=True)
+class VoidPayment:
+    """Have the provider give up what it reserved for an order, or make sure that it never reserves it."""
+
+    payments: Payments
+    gateways: PaymentGateways
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, order_id: OrderId, key: str) -> Literal["settled", "pending"]:
+        payment = self._give_up(order_id)
+        if payment is None:
+            return "settled"
+        if not payment.is_settled:
+            payment = self._learn_outcome(payment)
+        if not payment.is_settled:
+            return "pending"
+        if payment.status is PaymentStatus.AUTHORIZED:
+            self._void(payment, key=key)
+        return "settled"
+
+    def _give_up(self, order_id: OrderId) -> Payment | None:
+        with self.unit_of_work():
+            payment = self.payments.for_order(order_id)
+            if payment is not None and not payment.is_given_up:
+                payment.give_up()
+                self.payments.save(payment)
+        return payment
+
+    def _learn_outcome(self, payment: Payment) -> Payment:
+        authorization = next(iter(payment.operations.values()))
+        outcome = self.gateways.serving(payment.method).find(key=authorization.key)
+        with self.unit_of_work():
+            payment = self.payments.for_order(payment.order_id) or payment
+            if outcome is not None:
+                payment.settle_authorization(outcome, at=self.now())
+            elif not payment.is_settled:
+                payment.never_arrived(at=self.now())
+            self.payments.save(payment)
+        return payment
+
+    def _void(self, payment: Payment, *, key: str) -> None:
+        with self.unit_of_work():
+            payment = self.payments.for_order(payment.order_id) or payment
+            payment.attempt_void(key=key, at=self.now())
+            self.payments.save(payment)
+        self.gateways.serving(payment.method).void(key=key, reference=payment.reference)
+        with self.unit_of_work():
+            payment = self.payments.for_order(payment.order_id) or payment
+            payment.settle_void(at=self.now())
+            self.payments.save(payment)
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnMoney:
+    """See to it that a cancelled order keeps no money, however long the provider takes."""
+
+    payments: Payments
+    begin_voiding: StartSaga
+    unit_of_work: UnitOfWork
+
+    def __call__(self, *, order_id: OrderId) -> None:
+        with self.unit_of_work():
+            payment = self.payments.for_order(order_id)
+            if payment is None or payment.status in (PaymentStatus.FAILED, PaymentStatus.VOIDED):
+                return
+            self.begin_voiding(subject_id=order_id, data={})

@@ -1,0 +1,46 @@
+# `make` lists what there is. PYTHON names the interpreter of a new .venv, PORT the port of `make run`.
+
+PYTHON ?= python3
+BASKETS ?= 2000
+IN_VENV := .venv/bin/python
+WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format replay reset audit clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: ## start the whole system on this machine (PORT=8000); Ctrl-C stops it
+	@.ci/install run
+	@exec $(IN_VENV) -m config.local run
+
+test: check ## check, then run the tests
+	@exec $(IN_VENV) -m pytest
+
+check: ## lint, types, architecture, migrations, deployment settings, dependencies
+	@.ci/install dev
+	@exec $(WITH_SERVERS) .ci/check
+
+format: ## put the source in order
+	@.ci/install dev
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format .
+
+replay: ## play real shopping baskets through the running code (BASKETS=2000)
+	@.ci/install replay
+	@exec $(IN_VENV) manage.py replay --baskets $(BASKETS)
+
+reset: ## remove the local data in .data
+	@.ci/install run
+	@exec $(IN_VENV) -m config.local reset
+
+audit: ## look the locked packages up in the database of known vulnerabilities
+	@.ci/install dev
+	@exec .venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
+
+clean: ## remove caches; .data and .venv stay
+	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

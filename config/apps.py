@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+
+class ConfigConfig(AppConfig):
+    """Brings the commands that need several contexts, such as seed and replay."""
+
+    name = "config"
+    label = "config"
+
+    def ready(self) -> None:
+        import config.celery  # noqa: F401 - every process can reach the broker

@@ -1,0 +1,23 @@
+"""The Celery application: wakes workers up; what there is to do stands in the tables."""
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+
+app = Celery("orderly")
+app.config_from_object(settings.CELERY)
+app.autodiscover_tasks(lambda: [name for name in settings.INSTALLED_APPS if name.startswith(("contexts.", "shared."))])
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect
+def configure_worker_logging(**_: Any) -> None:
+    """Log as the web process does, instead of in Celery's own format."""
+    logging.config.dictConfig(settings.LOGGING)

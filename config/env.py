@@ -1,0 +1,83 @@
+"""The only reader of the environment: typed, and tells all that is missing or malformed at once."""
+
+from functools import cache
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CommaSeparated = Annotated[str, NoDecode]
+
+
+class Env(BaseSettings):
+    """What the process is told from outside. Names are upper-case in the environment."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+    redis_url: SecretStr
+    secret_key: SecretStr
+    jwt_signing_keys: SecretStr = Field(
+        description="comma-separated 32-byte Ed25519 seeds in hex; the first signs, all verify"
+    )
+    allowed_hosts: CommaSeparated = "localhost,127.0.0.1"
+    csrf_trusted_origins: CommaSeparated = ""
+    psp_simulator_url: str = ""
+    psp_simulator_secret: SecretStr = SecretStr("psp-simulator-secret")
+    metrics_token: SecretStr = SecretStr("")
+    database_pool_size: int = Field(default=10, ge=1, le=100)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    secure_ssl_redirect: bool = True
+    data_directory: str = ".data"
+
+
+@cache
+def read_env(**defaults: str) -> Env:
+    """Read the environment over the defaults; raise ImproperlyConfigured naming everything that is wrong."""
+    try:
+        return Env.model_validate({**defaults, **_given()})
+    except ValidationError as error:
+        complaints = "; ".join(
+            f"{'_'.join(str(part) for part in one['loc']).upper()}: {one['msg'].lower()}" for one in error.errors()
+        )
+        raise ImproperlyConfigured(f"set these environment variables: {complaints}") from None
+
+
+def _given() -> dict[str, str]:
+    import os
+
+    return {name: os.environ[name.upper()] for name in Env.model_fields if os.environ.get(name.upper())}
+
+
+def split(text: str) -> list[str]:
+    """Return the parts of a comma-separated value."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def database_of(url: str, *, pool_size: int) -> dict[str, object]:
+    """Turn ``postgresql://user:password@host:port/name?sslmode=require`` into Django's settings.
+
+    Statements are bound on the server and prepared at their fifth use, which a pooler in transaction mode
+    supports from PgBouncer 1.21 on. Locks are waited for five seconds at most, so that nothing hangs in silence.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL has the form postgresql://user:password@host:port/name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": dict(parse_qsl(parts.query))
+        | {
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+            "server_side_binding": True,
+            "prepare_threshold": 5,
+            "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+        },
+    }

@@ -1,0 +1,70 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from config.demo.catalog import read_demo_catalog
+from contexts.catalog import wiring as catalog
+from contexts.identity import wiring as identity
+from contexts.inventory import wiring as inventory
+from contexts.inventory.ports import OpeningStock
+from contexts.ordering import wiring as ordering
+from contexts.ordering.domain import ShippingMethod
+from shared.domain.money import Money
+
+OPERATOR_EMAIL = "operator@example.com"
+OPERATOR_PASSWORD = "orderly-demo"  # noqa: S105 - the demo's, told to everybody
+KEY_NAME = "demo"
+KEY_SCOPES = ("orders:read", "orders:write", "events:read", "webhooks:write", "ops:*")
+KEY_LIFETIME = timedelta(days=365)
+SHIPPING_METHODS = (
+    ("standard", "Standard, three working days", {"EUR": 490, "USD": 590}),
+    ("express", "Express, next working day", {"EUR": 1290, "USD": 1490}),
+)
+
+
+class Command(BaseCommand):
+    """Fill the database with a small shop; what is there already is kept."""
+
+    help = "Add the demo shop: products, stock, shipping methods, an operator and an API key. Safe to repeat."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
+        if not settings.DEMO:
+            raise CommandError("seed adds an operator with a known password, so it runs in development only")
+        self._offer_shipping_methods()
+        products = self._load_catalog()
+        identity.ensure_operator(email=OPERATOR_EMAIL, password=OPERATOR_PASSWORD, name="Demo operator")
+        self._write_key()
+        self.stdout.write(f"{products} products added")
+
+    def _offer_shipping_methods(self) -> None:
+        for code, name, prices in SHIPPING_METHODS:
+            for currency, minor in prices.items():
+                ordering.offer_shipping_method(
+                    ShippingMethod(code=code, name=name, price=Money(minor, currency))
+                )
+
+    def _load_catalog(self) -> int:
+        demo = read_demo_catalog()
+        for place, location in enumerate(demo.locations):
+            inventory.ensure_location(code=location.code, name=location.name, priority=place)
+        for category in demo.categories:
+            catalog.ensure_category(slug=category.slug, name=category.name)
+        added = catalog.load_products(products=demo.products).added
+        inventory.load_opening_stock(
+            OpeningStock(sku=stock.sku, location=stock.location, units=stock.units) for stock in demo.stock
+        )
+        return added
+
+    def _write_key(self) -> None:
+        path = Path(settings.DATA_DIRECTORY) / "demo-api-key"
+        path.parent.mkdir(exist_ok=True)
+        kept = path.read_text().strip() if path.exists() else None
+        key = identity.ensure_api_key(
+            name=KEY_NAME, scopes=KEY_SCOPES, expires_at=timezone.now() + KEY_LIFETIME, kept=kept
+        )
+        path.touch(mode=0o600)
+        path.write_text(key + "\n")

@@ -1,0 +1,17 @@
+"""The operator API: one registration per context."""
+
+from django.urls import URLPattern, URLResolver, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.renderers import JSONRenderer
+from rest_framework.routers import SimpleRouter
+
+from contexts.inventory.operator_api import register as register_inventory
+
+router = SimpleRouter(trailing_slash=False)
+register_inventory(router)
+
+urls: list[URLPattern | URLResolver] = [
+    *router.urls,
+    path("openapi.json", SpectacularAPIView.as_view(renderer_classes=[JSONRenderer]), name="ops-openapi"),
+    path("docs", SpectacularSwaggerSplitView.as_view(url_name="ops-openapi"), name="ops-docs"),
+]

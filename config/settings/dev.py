@@ -1,0 +1,30 @@
+"""For a developer's machine: convenient secrets, readable logs, nothing that may be exposed."""
+
+from config.env import database_of, read_env, split
+from config.logging import configure_logging
+from config.settings.base import *  # noqa: F403
+from config.settings.base import CELERY, SPECTACULAR_SETTINGS
+
+env = read_env(
+    secret_key="dev-settings-only-" + "0" * 40,
+    jwt_signing_keys="11" * 32,
+    log_level="WARNING",
+)
+
+DEBUG = False
+SECRET_KEY = env.secret_key.get_secret_value()
+JWT_SIGNING_KEYS = split(env.jwt_signing_keys.get_secret_value())
+ALLOWED_HOSTS = ["*"]
+DATABASES = {"default": database_of(env.database_url.get_secret_value(), pool_size=env.database_pool_size)}
+REDIS_URL = env.redis_url.get_secret_value()
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CELERY = CELERY | {"broker_url": REDIS_URL}
+PSP_SIMULATOR_URL = env.psp_simulator_url
+PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
+METRICS_TOKEN = env.metrics_token.get_secret_value()
+DATA_DIRECTORY = env.data_directory
+LOGGING = configure_logging(as_json=False, level=env.log_level)
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+SPECTACULAR_SETTINGS = SPECTACULAR_SETTINGS
+DEMO = True

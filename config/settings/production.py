@@ -1,0 +1,46 @@
+"""For anything that others can reach: refuses to start without its secrets."""
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import database_of, read_env, split
+from config.logging import configure_logging
+from config.settings.base import *  # noqa: F403
+from config.settings.base import CELERY
+
+env = read_env()
+
+DEBUG = False
+DEMO = False
+SECRET_KEY = env.secret_key.get_secret_value()
+JWT_SIGNING_KEYS = split(env.jwt_signing_keys.get_secret_value())
+ALLOWED_HOSTS = split(env.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = split(env.csrf_trusted_origins)
+DATABASES = {"default": database_of(env.database_url.get_secret_value(), pool_size=env.database_pool_size)}
+REDIS_URL = env.redis_url.get_secret_value()
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CELERY = CELERY | {"broker_url": REDIS_URL}
+PSP_SIMULATOR_URL = env.psp_simulator_url
+PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
+METRICS_TOKEN = env.metrics_token.get_secret_value()
+DATA_DIRECTORY = env.data_directory
+LOGGING = configure_logging(as_json=True, level=env.log_level)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+SECURE_SSL_REDIRECT = env.secure_ssl_redirect
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY needs at least 50 characters")
+if not METRICS_TOKEN:
+    raise ImproperlyConfigured("set METRICS_TOKEN: /metrics is not for the public")
+if any(len(seed) != 64 for seed in JWT_SIGNING_KEYS) or not JWT_SIGNING_KEYS:
+    raise ImproperlyConfigured("JWT_SIGNING_KEYS are 32-byte seeds in hex: openssl rand -hex 32")

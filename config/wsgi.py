@@ -1,0 +1,11 @@
+"""The entry point of the web process."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+
+import config.celery  # noqa: F401 - the broker has to be known before a request needs it
+
+application = get_wsgi_application()

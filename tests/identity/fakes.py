@@ -1,0 +1,185 @@
+"""The ports of identity in memory."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+from contexts.identity.domain import (
+    AccessClaims,
+    Account,
+    AccountNotFound,
+    ApiKey,
+    ApiKeyNotFound,
+    Email,
+    EmailTaken,
+    InvalidToken,
+    PersonKind,
+    RefreshToken,
+    TokenFamily,
+    WeakPassword,
+)
+from shared.domain.errors import LostRace
+from shared.domain.model import Event
+from tests.identity.builders import NOW
+
+
+@dataclass
+class MovableClock:
+    """Stands still until it is moved."""
+
+    time: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def pass_by(self, pause: timedelta) -> None:
+        self.time += pause
+
+
+@dataclass
+class NumberedSecrets:
+    """Gives secrets that a test can foretell."""
+
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def __call__(self) -> str:
+        return f"secret{next(self.numbers)}"
+
+
+@dataclass
+class InMemoryAccounts:
+    kept: dict[UUID, Account] = field(default_factory=dict)
+    published: list[Event] = field(default_factory=list)
+
+    def get(self, account_id: UUID) -> Account:
+        account = self.find(account_id)
+        if account is None:
+            raise AccountNotFound
+        return account
+
+    def find(self, account_id: UUID) -> Account | None:
+        return deepcopy(self.kept.get(account_id))
+
+    def find_by_email(self, email: Email) -> Account | None:
+        return next((deepcopy(one) for one in self.kept.values() if one.email == email), None)
+
+    def add(self, account: Account) -> None:
+        if self.find_by_email(account.email):
+            raise EmailTaken
+        self._keep(account)
+
+    def save(self, account: Account) -> None:
+        if account.id not in self.kept or self.kept[account.id].version != account.version:
+            raise LostRace
+        account.version += 1
+        self._keep(account)
+
+    def _keep(self, account: Account) -> None:
+        self.published += [recorded.event for recorded in account.release_events()]
+        self.kept[account.id] = deepcopy(account)
+
+
+@dataclass
+class InMemoryTokenFamilies:
+    tokens: dict[UUID, tuple[UUID, UUID, RefreshToken]] = field(default_factory=dict)
+
+    def holding(self, digest: str) -> TokenFamily:
+        for family_id, account_id, token in self.tokens.values():
+            if token.digest == digest:
+                return TokenFamily(id=family_id, account_id=account_id, current=self._unspent_of(family_id))
+        raise InvalidToken
+
+    def save(self, family: TokenFamily) -> None:
+        for token in filter(None, (family.spent, family.current)):
+            self.tokens[token.id] = (family.id, family.account_id, token)
+
+    def revoke_all_of(self, account_id: UUID, *, at: datetime) -> None:
+        for family_id in {family for family, holder, _ in self.tokens.values() if holder == account_id}:
+            family = TokenFamily(id=family_id, account_id=account_id, current=self._unspent_of(family_id))
+            family.revoke(at=at)
+            self.save(family)
+
+    def forget_expired(self, *, before: datetime, at_most: int) -> int:
+        expired = [key for key, (_, _, token) in self.tokens.items() if token.expires_at < before][:at_most]
+        for key in expired:
+            del self.tokens[key]
+        return len(expired)
+
+    def _unspent_of(self, family_id: UUID) -> RefreshToken:
+        return next(
+            token for family, _, token in self.tokens.values() if family == family_id and token.spent_at is None
+        )
+
+
+@dataclass
+class InMemoryApiKeys:
+    kept: dict[UUID, ApiKey] = field(default_factory=dict)
+    published: list[Event] = field(default_factory=list)
+    noted: int = 0
+
+    def get(self, api_key_id: UUID) -> ApiKey:
+        if api_key_id not in self.kept:
+            raise ApiKeyNotFound
+        return deepcopy(self.kept[api_key_id])
+
+    def find_by_key_id(self, key_id: str) -> ApiKey | None:
+        return next((deepcopy(key) for key in self.kept.values() if key.key_id == key_id), None)
+
+    def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
+        return [deepcopy(key) for key in self.kept.values() if key.name == name and key.revoked_at is None]
+
+    def add(self, key: ApiKey) -> None:
+        self._keep(key)
+
+    def save(self, key: ApiKey) -> None:
+        if key.id not in self.kept or self.kept[key.id].version != key.version:
+            raise LostRace
+        key.version += 1
+        self._keep(key)
+
+    def note_use(self, key: ApiKey, *, at: datetime) -> None:
+        if self.kept[key.id].use_is_worth_noting(at=at):
+            self.kept[key.id].last_used_at = at
+            self.noted += 1
+
+    def _keep(self, key: ApiKey) -> None:
+        self.published += [recorded.event for recorded in key.release_events()]
+        self.kept[key.id] = deepcopy(key)
+
+
+@dataclass
+class PlainPasswords:
+    """Counts its work, which is what must not depend on whether an account exists."""
+
+    worked: int = 0
+
+    def hash(self, password: str) -> str:
+        self.worked += 1
+        return f"plain:{password}"
+
+    def verify(self, password: str, password_hash: str | None) -> bool:
+        return self.hash(password) == password_hash
+
+
+class ShortPasswordsAreWeak:
+    def check(self, password: str, *, email: Email, name: str) -> None:
+        if len(password) < 10:
+            raise WeakPassword(reasons=["It is too short."])
+
+
+@dataclass
+class PlainAccessTokens:
+    lifetime: timedelta = timedelta(minutes=15)
+
+    def issue(self, *, account_id: UUID, kind: PersonKind, at: datetime) -> str:
+        return f"{account_id}|{kind}|{(at + self.lifetime).timestamp()}"
+
+    def read(self, token: str, *, at: datetime) -> AccessClaims:
+        account_id, _, rest = token.partition("|")
+        kind, _, expires_at = rest.partition("|")
+        if not expires_at or at.timestamp() >= float(expires_at):
+            raise InvalidToken
+        return AccessClaims(account_id=UUID(account_id), kind="staff" if kind == "staff" else "customer")

@@ -1,0 +1,21 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.journeys.system import System, eventually, running_system
+
+
+@pytest.fixture(scope="session")
+def whole_system() -> Iterator[System]:
+    """Run a whole Orderly for all journeys of this test run."""
+    with running_system() as system:
+        yield system
+
+
+@pytest.fixture
+def system(whole_system: System) -> Iterator[System]:
+    """Give the running system; once the journey is over and all is quiet, every conservation law holds."""
+    yield whole_system
+    eventually(whole_system.is_idle, within=60, what="quiet")
+    audit = whole_system.manage("audit")
+    assert audit.returncode == 0, audit.stdout

@@ -1,0 +1,196 @@
+"""A whole Orderly of real processes, on a database and a broker of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import psycopg
+
+from contexts.payments.simulator.__main__ import DEFAULT_SECRET
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = Path(sys.executable).parent
+START_WITHIN = 60.0  # seconds
+T = TypeVar("T")
+
+
+def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str) -> T:
+    """Return the first answer of the probe that is not None or False; fail when there is none in time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        answer = probe()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not happen within {within} seconds")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class System:
+    """Server, worker, relay and PSP simulator, as processes that can be killed one by one."""
+
+    database_url: str
+    redis_url: str
+    directory: Path
+    port: int = field(default_factory=free_port)
+    psp_port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    api_key: str = ""
+
+    @property
+    def url(self) -> str:
+        """Return where the server listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Return what each process is told."""
+        return os.environ | {
+            "DJANGO_SETTINGS_MODULE": "config.settings.dev",
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.redis_url,
+            "DATA_DIRECTORY": str(self.directory),
+            "PSP_SIMULATOR_URL": f"http://127.0.0.1:{self.psp_port}",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @property
+    def commands(self) -> Mapping[str, list[str]]:
+        """Return how each process is started; the same lines as in the Procfile, with small numbers."""
+        python = sys.executable
+        web = "--interface wsgi config.wsgi:application --host 127.0.0.1 --workers 2 --blocking-threads 8 --no-ws"
+        worker = "worker --pool threads --concurrency 8 --without-gossip --without-mingle"
+        return {
+            "psp": [
+                *(python, "-m", "contexts.payments.simulator", "--port", str(self.psp_port)),
+                *("--ledger", str(self.directory / "psp.sqlite3")),
+            ],
+            "web": [str(BIN / "granian"), *web.split(), "--port", str(self.port), "--backpressure", "256"],
+            "worker": [
+                *(str(BIN / "celery"), "--app", "config.celery", *worker.split()),
+                *("--queues", "deliveries,sagas,celery"),
+            ],
+            "relay": [python, "manage.py", "relay"],
+            "beat": [
+                *(str(BIN / "celery"), "--app", "config.celery", "beat"),
+                *("--schedule", str(self.directory / "beat")),
+            ],
+        }
+
+    def start(self, *names: str) -> None:
+        """Start the named processes."""
+        for name in names:
+            log = (self.directory / f"{name}.log").open("ab")
+            self.processes[name] = subprocess.Popen(
+                self.commands[name], cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, name: str) -> None:
+        """Kill the process and its children at once, as the kernel would."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        """Ask all processes to end; kill those that do not."""
+        for process in self.processes.values():
+            process.terminate()
+        for name, process in list(self.processes.items()):
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+        self.processes.clear()
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a management command to its end."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def log_of(self, name: str) -> str:
+        """Return what the process wrote."""
+        return (self.directory / f"{name}.log").read_text()
+
+    def client(self, **headers: str) -> httpx2.Client:
+        """Return an HTTP client that acts with the API key."""
+        return httpx2.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.api_key}", **headers}, timeout=30
+        )
+
+    def psp(self) -> httpx2.Client:
+        """Return an HTTP client of the PSP simulator."""
+        return httpx2.Client(
+            base_url=f"http://127.0.0.1:{self.psp_port}", headers={"Authorization": f"Bearer {DEFAULT_SECRET}"}
+        )
+
+    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the system's own database."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+
+    def is_ready(self) -> bool:
+        """Tell whether the server says that it is ready."""
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def is_idle(self) -> bool:
+        """Tell whether no event, delivery or process is left to be dealt with."""
+        ((busy,),) = self.query(
+            """
+            SELECT (SELECT count(*) FROM outbox_message WHERE pending)
+                 + (SELECT count(*) FROM outbox_delivery WHERE status = 'pending')
+                 + (SELECT count(*) FROM saga WHERE status IN ('running', 'undoing'))
+            """
+        )
+        return bool(busy == 0)
+
+
+@contextmanager
+def running_system(*, processes: tuple[str, ...] = ("psp", "web", "worker", "relay", "beat")) -> Iterator[System]:
+    """Make a migrated and seeded database, start the processes on it, and leave nothing behind."""
+    from shared.embedded import throwaway_servers
+
+    with (
+        tempfile.TemporaryDirectory(prefix="orderly-journey-") as directory,
+        throwaway_servers() as urls,
+    ):
+        system = System(
+            database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=Path(directory)
+        )
+        try:
+            for command in ("migrate", "seed"):
+                done = system.manage(command)
+                assert done.returncode == 0, done.stdout + done.stderr
+            system.api_key = (system.directory / "demo-api-key").read_text().strip()
+            system.start(*processes)
+            if "web" in processes:
+                eventually(system.is_ready, within=START_WITHIN, what="readiness")
+            yield system
+        finally:
+            system.stop()

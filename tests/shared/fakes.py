@@ -1,0 +1,101 @@
+"""Small real implementations of the kernel's ports, for tests that need neither a database nor Django."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from shared.domain.errors import LostRace
+from shared.domain.model import Aggregate, Event, Primitive
+
+A = TypeVar("A", bound=Aggregate)
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+class SettableClock:
+    """The port Clock, standing still until it is moved."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def move_on(self, pause: timedelta) -> None:
+        """Let the time go by."""
+        self.at += pause
+
+
+class SequentialIds:
+    """The port NewId, counting from one."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def __call__(self) -> UUID:
+        self.given += 1
+        return UUID(int=self.given)
+
+
+@dataclass(slots=True)
+class RecordingSagaStarter:
+    """The port StartSaga, in a dictionary: what was begun about which subject, and only the first time."""
+
+    begun: dict[UUID, Mapping[str, Primitive]] = field(default_factory=dict)
+
+    def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
+        self.begun.setdefault(subject_id, dict(data))
+
+
+@dataclass(slots=True)
+class ObservedUnitOfWork:
+    """The port UnitOfWork, telling whether one is open now and how many came to a good end."""
+
+    depth: int = 0
+    committed: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether a transaction would be open now."""
+        return self.depth > 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        self.depth += 1
+        try:
+            yield
+            if self.depth == 1:
+                self.committed += 1
+        finally:
+            self.depth -= 1
+
+
+class Shelf(Generic[A]):
+    """Keeps aggregates as a database would: hands out copies, refuses stale ones, and keeps their events."""
+
+    def __init__(self) -> None:
+        self._kept: dict[UUID, A] = {}
+        self.events: list[Event] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[A]:
+        return iter(deepcopy(list(self._kept.values())))
+
+    def find(self, aggregate_id: UUID) -> A | None:
+        """Return a copy of the aggregate."""
+        return deepcopy(self._kept.get(aggregate_id))
+
+    def keep(self, aggregate: A) -> None:
+        """Keep a copy, or raise LostRace when another version was kept since this one was handed out."""
+        kept = self._kept.get(aggregate.id)
+        if aggregate.version != (kept.version if kept is not None else 0):
+            raise LostRace
+        aggregate.version += 1
+        self.events.extend(recorded.event for recorded in aggregate.release_events())
+        self._kept[aggregate.id] = deepcopy(aggregate)

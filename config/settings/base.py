@@ -101,7 +101,7 @@ TIME_ZONE = "UTC"
 DEFAULT_CURRENCY = "EUR"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".data" / "static"
+STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes
 

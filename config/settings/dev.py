@@ -24,6 +24,7 @@ PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = env.metrics_token.get_secret_value()
 DATA_DIRECTORY = env.data_directory
 LOGGING = configure_logging(as_json=False, level=env.log_level)
+STATIC_ROOT = None  # served from where they are
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 SPECTACULAR_SETTINGS = SPECTACULAR_SETTINGS

@@ -23,7 +23,11 @@ from shared.domain.money import Money
 from shared.telemetry.context import act_as
 
 
-class ChangePriceForm(BaseDialogForm):  # type: ignore[misc]  # unfold is not typed
+def _never(*_: object, **__: object) -> bool:
+    return False
+
+
+class ChangePriceForm(BaseDialogForm):
     """A new price for one of the product's variants."""
 
     sku = forms.ChoiceField(label="Variant", widget=UnfoldAdminSelectWidget)
@@ -53,11 +57,11 @@ class ChangePriceForm(BaseDialogForm):  # type: ignore[misc]  # unfold is not ty
         return given
 
 
-class VariantInline(TabularInline):  # type: ignore[misc]  # unfold is not typed
+class VariantInline(TabularInline):
     """The variants of a product, to look at."""
 
     model = VariantRow
-    fields = ("sku", "called", "chosen", "prices", "backorderable")
+    fields = ("sku", "name", "chosen", "prices", "backorderable")
     readonly_fields = fields
     extra = 0
     can_delete = False
@@ -67,23 +71,14 @@ class VariantInline(TabularInline):  # type: ignore[misc]  # unfold is not typed
         rows: QuerySet[VariantRow] = super().get_queryset(request)
         return rows.prefetch_related("prices")
 
-    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: a variant would come without price and without event."""
-        return False
+    has_add_permission = _never  # a variant would come without price and without event
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: prices are changed by the action."""
-        return False
-
-    @display(description="name")
-    def called(self, row: VariantRow) -> str:
-        """Return what the variant is called."""
-        return row.name or "–"
+    has_change_permission = _never  # prices are changed by the action
 
     @display(description="options")
     def chosen(self, row: VariantRow) -> str:
         """Return the options in words."""
-        return ", ".join(f"{name}: {value}" for name, value in row.options.items()) or "–"
+        return ", ".join(f"{name}: {value}" for name, value in row.options.items()) or "-"
 
     @display(description="prices")
     def prices(self, row: VariantRow) -> str:
@@ -92,7 +87,7 @@ class VariantInline(TabularInline):  # type: ignore[misc]  # unfold is not typed
 
 
 @admin.register(ProductRow)
-class ProductAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
+class ProductAdmin(ModelAdmin):
     """Products: listed and looked at here; repriced and withdrawn by actions, never by the form."""
 
     list_display = ("name", "category", "price_from", "variant_count", "state", "created_at")
@@ -114,19 +109,13 @@ class ProductAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
         rows: QuerySet[ProductRow] = super().get_queryset(request)
         return rows.defer("search").annotate(variant_count=Count("variants"))
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: a product without variants cannot be sold."""
-        return False
+    has_add_permission = _never  # a product without variants cannot be sold
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: the form would bypass the events."""
-        return False
+    has_change_permission = _never  # the form would bypass the events
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: orders refer to it; withdraw it instead."""
-        return False
+    has_delete_permission = _never  # orders refer to it; withdraw it instead
 
-    def has_manage_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+    def has_manage_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002 - unfold's signature
         """Tell whether this operator may reprice and withdraw."""
         return request.user.has_perm("catalog.change_productrow")
 
@@ -181,7 +170,7 @@ class ProductAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
             "form_submit_text": "Withdraw",
         },
     )
-    def withdraw(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+    def withdraw(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:  # noqa: ARG002
         """Stop selling the product."""
         act_as(f"staff:{request.user.pk}")
         try:
@@ -210,7 +199,7 @@ class CategoryForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
 
 
 @admin.register(CategoryRow)
-class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
+class CategoryAdmin(ModelAdmin):
     """Categories: added here; links refer to the slug, so it stays."""
 
     list_display = ("name", "slug", "parent", "product_count")
@@ -225,15 +214,11 @@ class CategoryAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
         rows: QuerySet[CategoryRow] = super().get_queryset(request)
         return rows.annotate(product_count=Count("products"))
 
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: links refer to it."""
-        return False
+    has_change_permission = _never  # links refer to it
 
-    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Refuse: products are in it."""
-        return False
+    has_delete_permission = _never  # products are in it
 
-    def save_model(self, request: HttpRequest, obj: CategoryRow, form: CategoryForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: CategoryRow, form: object, change: bool) -> None:  # noqa: ARG002
         """Have the use case make the category."""
         act_as(f"staff:{request.user.pk}")
         obj.id = add_category(slug=obj.slug, name=obj.name, parent=obj.parent.slug if obj.parent else None)

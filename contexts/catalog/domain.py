@@ -210,7 +210,6 @@ class Product(Aggregate):
                 raise PriceMissing(sku=variant.sku, currency=currency)
         return cls(
             id=new_id(),
-            version=1,
             name=new.name,
             description=new.description,
             category_id=category_id,

@@ -18,9 +18,11 @@ from contexts.catalog.domain import (
     VariantNotFound,
 )
 from contexts.catalog.models import CategoryRow, PriceRow, ProductRow, VariantRow
+from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
 
+FIRST_VERSION = 1
 SKU_IS_UNIQUE = "catalog_variant_sku_is_unique"
 SLUG_IS_UNIQUE = "catalog_category_slug_is_unique"
 
@@ -53,16 +55,20 @@ class DjangoProducts:
                 raise
             raise SkuTaken from error
         PriceRow.objects.bulk_create(_price_rows_of(products))
+        for product in products:
+            product.version = FIRST_VERSION
         publish_events_of(*products)
 
     def save(self, product: Product) -> None:
         """Store a changed product with what it recorded."""
-        ProductRow.objects.filter(id=product.id).update(
+        saved = ProductRow.objects.filter(id=product.id, version=product.version).update(
             is_active=product.is_active,
             price_from_minor=product.price_from.minor,
             version=F("version") + 1,
             sequence=product.sequence,
         )
+        if not saved:
+            raise LostRace
         product.version += 1
         PriceRow.objects.bulk_create(
             _price_rows_of([product]),
@@ -148,7 +154,7 @@ def _row_of(product: Product) -> ProductRow:
         is_active=product.is_active,
         price_from_minor=price_from.minor,
         price_currency=price_from.currency,
-        version=product.version,
+        version=FIRST_VERSION,
         sequence=product.sequence,
         created_at=product.created_at,
     )

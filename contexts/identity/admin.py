@@ -28,11 +28,11 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]  # unfold is not typed
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     """Groups of operators, in the looks of this site."""
 
 
-class AccountCreationForm(UserCreationForm):  # type: ignore[misc]  # unfold is not typed
+class AccountCreationForm(UserCreationForm):
     """A new account with a password."""
 
     usable_password = None
@@ -49,7 +49,7 @@ class AccountCreationForm(UserCreationForm):  # type: ignore[misc]  # unfold is 
             raise forms.ValidationError(error.message) from None
 
 
-class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]  # unfold is not typed
+class AccountPasswordForm(AdminPasswordChangeForm):
     """A new password for an account."""
 
     def save(self, commit: bool = True) -> AccountRow:  # noqa: ARG002 - Django's signature
@@ -62,7 +62,7 @@ class AccountPasswordForm(AdminPasswordChangeForm):  # type: ignore[misc]  # unf
 
 
 @admin.register(AccountRow)
-class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]  # generic for the type checker only
+class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic for the type checker only
     """Customers and staff; deactivated, never deleted."""
 
     form = UserChangeForm
@@ -137,7 +137,7 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the 
 
 
 @admin.register(ApiKeyRow)
-class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
+class ApiKeyAdmin(ModelAdmin):
     """Keys of other servers: made, shown once, and revoked."""
 
     list_display = ("name", "key_id", "shown_scopes", "status", "expires_at", "last_used_at")
@@ -211,12 +211,12 @@ class ApiKeyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
                 self.log_change(request, row, "Revoked.")
         messages.success(request, f"Revoked: {len(keys)}.")
 
-    @display(description="Scopes")  # type: ignore[untyped-decorator]  # unfold is not typed
+    @display(description="Scopes")
     def shown_scopes(self, row: ApiKeyRow) -> str:
         """Show what the key may do."""
         return ", ".join(row.scopes)
 
-    @display(description="Status", label={"good": "success", "expired": "warning", "revoked": "danger"})  # type: ignore[untyped-decorator]  # unfold is not typed
+    @display(description="Status", label={"good": "success", "expired": "warning", "revoked": "danger"})
     def status(self, row: ApiKeyRow) -> str:
         """Show whether the key opens anything."""
         if row.revoked_at is not None:

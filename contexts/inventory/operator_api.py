@@ -1,5 +1,6 @@
 """Stock for operators: list, adjust, and see why the numbers are what they are."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from shared.http.drf_schemas import (
 from shared.http.etags import etag_of, version_in_if_match
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
-from shared.http.pagination import decode_cursor, page_of
+from shared.http.pagination import decode_cursor, decode_place, page_of
 
 
 class StockItemOut(serializers.Serializer[Any]):
@@ -96,17 +97,9 @@ class StockItemViewSet(ViewSet):
     def list(self, request: Request) -> HttpResponse:
         """List stock items by sku and location."""
         query = StockItemQuery.read(request)
-        rows = queries.stock_items()
-        if "sku" in query:
-            rows = rows.filter(sku=query["sku"])
-        if "location" in query:
-            rows = rows.filter(location__code=query["location"])
-        if "available_below" in query:
-            rows = rows.filter(available__lt=query["available_below"])
-        if query.get("cursor"):
-            rows = queries.after_stock_item(rows, *decode_cursor(query["cursor"], length=2))
-        limit: int = query["limit"]
-        found = [queries.view_of(row) for row in rows.order_by("sku", "id")[: limit + 1]]
+        cursor, limit = query.pop("cursor", None), query.pop("limit")
+        after = decode_place(*decode_cursor(cursor, length=2)) if cursor else None
+        found = queries.stock_items(**query, after=after, limit=limit + 1)
         return page_of_items(page_of(found, limit=limit, key=lambda item: (item.sku, str(item.id))))
 
     @extend_schema(
@@ -178,7 +171,7 @@ def _newest_first(request: Request, stock_item_id: UUID) -> tuple[int, int | Non
 
 
 def _shown(item: queries.StockItemView) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in StockItemOut().fields}
+    return asdict(item)
 
 
 def register(router: SimpleRouter) -> None:

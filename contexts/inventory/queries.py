@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db.models import F, Q, QuerySet, Sum
 
 from contexts.inventory.models import HoldRow, MovementRow, StockItemRow
-from shared.http.pagination import InvalidCursor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,31 +30,31 @@ def availability_of(*, skus: Sequence[str]) -> Mapping[str, int]:
     return dict(StockItemRow.objects.filter(sku__in=skus).values_list("sku").annotate(free).order_by())
 
 
-def stock_items() -> QuerySet[StockItemRow]:
-    """Return all stock items with their location and what they can still promise."""
-    return StockItemRow.objects.select_related("location").annotate(
-        available=F("on_hand") + F("backorder_limit") - F("held")
-    )
+def stock_items(
+    *,
+    sku: str | None = None,
+    location: str | None = None,
+    available_below: int | None = None,
+    after: tuple[str, UUID] | None = None,
+    limit: int,
+) -> list[StockItemView]:
+    """Return stock items by sku and id, from the one after the given sku and id on."""
+    rows = _with_available()
+    if sku is not None:
+        rows = rows.filter(sku=sku)
+    if location is not None:
+        rows = rows.filter(location__code=location)
+    if available_below is not None:
+        rows = rows.filter(available__lt=available_below)
+    if after is not None:
+        rows = rows.filter(Q(sku__gt=after[0]) | Q(sku=after[0], id__gt=after[1]))
+    return [_view_of(row) for row in rows.order_by("sku", "id")[:limit]]
 
 
 def stock_item(stock_item_id: UUID) -> StockItemView | None:
     """Return one stock item."""
-    row = stock_items().filter(id=stock_item_id).first()
-    return view_of(row) if row is not None else None
-
-
-def view_of(row: StockItemRow) -> StockItemView:
-    """Show a row that ``stock_items`` returned."""
-    return StockItemView(
-        id=row.id,
-        sku=row.sku,
-        location=row.location.code,
-        on_hand=row.on_hand,
-        held=row.held,
-        available=row.on_hand + row.backorder_limit - row.held,
-        backorder_limit=row.backorder_limit,
-        version=row.version,
-    )
+    row = _with_available().filter(id=stock_item_id).first()
+    return _view_of(row) if row is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +110,20 @@ def holds_on(stock_item_id: UUID, *, before: int | None, limit: int) -> list[Hol
     ]
 
 
-def after_stock_item(rows: QuerySet[StockItemRow], sku: str | int, id_: str | int) -> QuerySet[StockItemRow]:
-    """Keep the rows that come after this one when sorted by sku and id."""
-    try:
-        last = UUID(str(id_))
-    except ValueError:
-        raise InvalidCursor from None
-    return rows.filter(Q(sku__gt=str(sku)) | Q(sku=str(sku), id__gt=last))
+def _with_available() -> QuerySet[StockItemRow, StockItemRow]:
+    return StockItemRow.objects.select_related("location").annotate(
+        available=F("on_hand") + F("backorder_limit") - F("held")
+    )
+
+
+def _view_of(row: StockItemRow) -> StockItemView:
+    return StockItemView(
+        id=row.id,
+        sku=row.sku,
+        location=row.location.code,
+        on_hand=row.on_hand,
+        held=row.held,
+        available=row.on_hand + row.backorder_limit - row.held,
+        backorder_limit=row.backorder_limit,
+        version=row.version,
+    )

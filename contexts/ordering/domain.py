@@ -30,6 +30,10 @@ class OrderAlreadyCancelled(ConflictError):
     """The order was cancelled meanwhile."""
 
 
+class PaymentNotAuthorized(ConflictError):
+    """An order is confirmed only once its payment is authorised."""
+
+
 class PriceHasChanged(ConflictError):
     """The total is not the one that you expected; show the new total and ask again."""
 
@@ -203,8 +207,17 @@ class OrderPayment:
     @classmethod
     def awaited(cls, currency: str) -> Self:
         """Return a payment of which nothing is known yet."""
+        return cls._of_nothing(PaymentStatus.PENDING, currency)
+
+    @classmethod
+    def never_begun(cls, currency: str) -> Self:
+        """Return a payment that will not come, for its order was given up first."""
+        return cls._of_nothing(PaymentStatus.VOIDED, currency)
+
+    @classmethod
+    def _of_nothing(cls, status: PaymentStatus, currency: str) -> Self:
         nothing = Money.zero(currency)
-        return cls(id=None, status=PaymentStatus.PENDING, authorized=nothing, captured=nothing, refunded=nothing)
+        return cls(id=None, status=status, authorized=nothing, captured=nothing, refunded=nothing)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -312,8 +325,10 @@ class Order(Aggregate):
     def confirm(self, *, payment: OrderPayment, at: datetime) -> None:
         """Take the order as good: its payment is authorised; confirming twice is harmless."""
         self.must_be_open()
-        if self.status is not OrderStatus.PENDING or payment.id is None:
+        if self.status is not OrderStatus.PENDING:
             return
+        if payment.id is None or payment.status is not PaymentStatus.AUTHORIZED:
+            raise PaymentNotAuthorized(order_id=self.id)
         self.status = OrderStatus.CONFIRMED
         self.payment = payment
         self.record(

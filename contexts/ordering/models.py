@@ -81,6 +81,7 @@ class OrderRow(models.Model):
         indexes = [
             models.Index(fields=["customer_id", "-placed_at", "-id"], name="ordering_order_of_customer"),
             models.Index(fields=["-placed_at", "-id"], name="ordering_order_newest"),
+            models.Index(fields=["placed_at"], name="ordering_order_unsettled", condition=models.Q(status="pending")),
         ]
 
 

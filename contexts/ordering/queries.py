@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from contexts.ordering.domain import ANYONE, Anyone, CustomerId, OrderId, OrderNotFound
+from contexts.ordering.domain import Anyone, CustomerId, OrderId, OrderNotFound
 from contexts.ordering.models import OrderLineRow, OrderRow
 from shared.domain.money import Money
 from shared.outbox.messages import HistoryEntry, history_of
@@ -99,8 +99,18 @@ def exists(order_id: OrderId, *, of_customer: CustomerId | Anyone) -> bool:
     return _visible_to(of_customer).filter(id=order_id).exists()
 
 
+def unsettled_orders() -> int:
+    """Return how many orders wait for their payment."""
+    return OrderRow.objects.filter(status="pending").count()
+
+
+def cancelled_for(reason: str, *, among: Sequence[str]) -> int:
+    """Return how many of the orders were cancelled for the reason."""
+    return OrderRow.objects.filter(id__in=among, cancel_reason=reason).count()
+
+
 def _visible_to(customer: CustomerId | Anyone) -> QuerySet[OrderRow]:
-    if customer is ANYONE:
+    if isinstance(customer, Anyone):
         return OrderRow.objects.all()
     return OrderRow.objects.filter(customer_id=customer)
 

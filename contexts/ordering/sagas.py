@@ -61,18 +61,16 @@ class Checkout:
     def confirm_order(self, run: SagaRun) -> None:
         """Take the order as good, now that its payment is authorised."""
         order = self._order(run)
-        order.confirm(payment=self._payment(order), at=self.now())
+        payment = self.payments.of(OrderId(order.id)) or OrderPayment.awaited(order.currency)
+        order.confirm(payment=payment, at=self.now())
         self.orders.save(order)
 
     def cancel_order(self, run: SagaRun) -> None:
         """Give the order up, and tell why."""
         order = self._order(run)
-        order.note_payment(self._payment(order))
+        order.note_payment(self.payments.of(OrderId(order.id)) or OrderPayment.never_begun(order.currency))
         order.cancel(reason=run.reason, at=self.now())
         self.orders.save(order)
 
     def _order(self, run: SagaRun) -> Order:
         return self.orders.get(OrderId(run.subject_id), of_customer=ANYONE)
-
-    def _payment(self, order: Order) -> OrderPayment:
-        return self.payments.of(OrderId(order.id)) or OrderPayment.awaited(order.currency)

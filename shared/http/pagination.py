@@ -63,3 +63,11 @@ def decode_moment(moment: str | int, identifier: str | int) -> tuple[datetime, U
         return datetime.fromisoformat(str(moment)), UUID(str(identifier))
     except ValueError:
         raise InvalidCursor from None
+
+
+def decode_place(text: str | int, identifier: str | int) -> tuple[str, UUID]:
+    """Return the text and id that a cursor of a list by text holds, or raise InvalidCursor."""
+    try:
+        return str(text), UUID(str(identifier))
+    except ValueError:
+        raise InvalidCursor from None

@@ -60,7 +60,7 @@ def problem_of(error: errors.OrderlyError) -> Problem:
     status = next((status for kind, status in STATUS_OF_KIND if isinstance(error, kind)), 500)
     if status == 503:
         return Problem(status=503, code=error.code, detail=error.message, headers={"Retry-After": str(RETRY_AFTER)})
-    pointers = ()
+    pointers: tuple[dict[str, str], ...] = ()
     if isinstance(error, errors.InvalidInputError) and error.at:
         pointers = ({"pointer": error.at, "detail": error.message},)
     return Problem(

@@ -1,5 +1,6 @@
 """Events to JSON and back; fields that are not known are ignored, so that old and new code run side by side."""
 
+from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ E = TypeVar("E", bound=Event)
 
 
 @cache
-def _adapter_of(event_type: type[E]) -> TypeAdapter[E]:
+def _adapter_of(event_type: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(event_type)
 
 
@@ -23,4 +24,5 @@ def to_payload(event: Event) -> dict[str, Any]:
 
 def from_payload(event_type: type[E], payload: dict[str, Any]) -> E:
     """Return the event that the payload tells of; raise pydantic.ValidationError when it does not fit."""
-    return _adapter_of(event_type).validate_python(payload)
+    event: E = _adapter_of(event_type).validate_python(payload)  # type: ignore[arg-type]
+    return event

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db.models import BooleanField, ExpressionWrapper, F, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from shared.domain.errors import DomainError, OutcomeUnknown
@@ -261,5 +262,5 @@ def _context_of(row: SagaRow) -> WorkContext:
     )
 
 
-def _is_overdue() -> ExpressionWrapper:
+def _is_overdue() -> Combinable:
     return ExpressionWrapper(Q(deadline_at__lte=Now()), output_field=BooleanField())

@@ -2,7 +2,7 @@
 
 import ast
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -70,18 +70,39 @@ def imports_of(source: Source) -> Iterator[Imported]:
 
 def names_of(source: Source) -> Iterator[tuple[str, ast.expr]]:
     """Yield each name that the module uses, dotted and in full: ``dt.now`` is ``datetime.datetime.now``."""
-    meaning = {each.alias: each.name for each in imports_of(source) if isinstance(each.node, ast.ImportFrom)}
-    meaning |= {
+    meanings = _meanings(source)
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Name | ast.Attribute) and (name := _full_name(node, meanings)):
+            yield name, node
+
+
+def arguments_of(source: Source, decorator: str) -> Iterator[str]:
+    """Yield, in full, the names that functions of the module are decorated with: ``@decorator(name)``."""
+    meanings = _meanings(source)
+    for function in ast.walk(source.tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for each in function.decorator_list:
+                if isinstance(each, ast.Call) and _full_name(each.func, meanings) == decorator:
+                    yield from (name for argument in each.args if (name := _full_name(argument, meanings)))
+
+
+def _meanings(source: Source) -> dict[str, str]:
+    aliases = {each.alias: each.name for each in imports_of(source) if isinstance(each.node, ast.ImportFrom)}
+    return aliases | {
         alias.asname: alias.name
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Import)
         for alias in node.names
         if alias.asname
     }
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Name | ast.Attribute) and (dotted := dotted_name(node)):
-            first, dot, rest = dotted.partition(".")
-            yield f"{meaning.get(first, first)}{dot}{rest}", node
+
+
+def _full_name(node: ast.expr, meanings: Mapping[str, str]) -> str | None:
+    dotted = dotted_name(node)
+    if dotted is None:
+        return None
+    first, dot, rest = dotted.partition(".")
+    return f"{meanings.get(first, first)}{dot}{rest}"
 
 
 def dotted_name(node: ast.expr) -> str | None:
@@ -106,6 +127,11 @@ def sources(package: str) -> Sequence[Source]:
 def contexts() -> Sequence[str]:
     """Return the names of all contexts."""
     return tuple(sorted(path.parent.name for path in (ROOT / "contexts").glob("*/__init__.py")))
+
+
+def in_part(context: str, part: str) -> Iterator[Source]:
+    """Yield the module of the context that has this name, or all of them once it is a package."""
+    yield from (each for each in sources(f"contexts.{context}") if each.module.count(".") >= 2 and each.part == part)
 
 
 @cache

@@ -81,7 +81,9 @@ VIOLATIONS = [
     violation("query_imports_gateways", "contexts/sales/queries.py", "import contexts.sales.gateways", INSIDE),
     violation("use_case_imports_gateways", "contexts/sales/use_cases.py", "import contexts.sales.gateways", INSIDE),
     violation("use_case_imports_stranger", "contexts/sales/use_cases.py", "import contexts.stock.domain", BETWEEN),
-    violation("handler_imports_stranger", "contexts/stock/handlers.py", "import contexts.sales.domain", BETWEEN),
+    violation(
+        "handler_imports_stranger", "contexts/stock/handlers.py", "import contexts.sales.domain", BETWEEN, CIRCLES
+    ),
     violation("view_imports_public", "contexts/sales/client_api.py", "import contexts.stock.public", BETWEEN),
     violation("gateway_imports_events", "contexts/sales/gateways.py", "import contexts.stock.events", BETWEEN),
     violation("domain_imports_django", "contexts/sales/domain.py", "import django.db", FRAMEWORKS),
@@ -93,24 +95,43 @@ VIOLATIONS = [
         FRAMEWORKS,
     ),
     violation("view_imports_models", "contexts/sales/client_api.py", "import contexts.sales.models", TABLES),
-    violation("migration_imports_models", "contexts/sales/migrations/0001_initial.py",
-              "from contexts.sales import models", TABLES),
-    violation("gateway_imports_simulator", "contexts/stock/gateways.py", "import contexts.stock.simulator.books",
-              SIMULATORS_ALONE),
+    violation(
+        "migration_imports_models",
+        "contexts/sales/migrations/0001_initial.py",
+        "from contexts.sales import models",
+        TABLES,
+    ),
+    violation(
+        "gateway_imports_simulator",
+        "contexts/stock/gateways.py",
+        "import contexts.stock.simulator.books",
+        SIMULATORS_ALONE,
+    ),
     violation("config_imports_simulator", "config/urls.py", "from contexts.stock import simulator", SIMULATORS_ALONE),
-    violation("simulator_imports_kernel", "contexts/stock/simulator/books.py", "import shared.domain.model",
-              SIMULATORS_APART),
-    violation("simulator_imports_own_context", "contexts/stock/simulator/books.py", "import contexts.stock.domain",
-              SIMULATORS_APART),
+    violation(
+        "simulator_imports_kernel", "contexts/stock/simulator/books.py", "import shared.domain.model", SIMULATORS_APART
+    ),
+    violation(
+        "simulator_imports_own_context",
+        "contexts/stock/simulator/books.py",
+        "import contexts.stock.domain",
+        SIMULATORS_APART,
+    ),
     violation("embedded_imports_kernel", "shared/embedded/server.py", "import shared.domain.model", KERNEL_BY_ITSELF),
-    violation("kernels_domain_imports_kernel", "shared/domain/model.py", "import shared.telemetry.context",
-              KERNEL_BY_ITSELF, KERNEL_LAYERS),
+    violation(
+        "kernels_domain_imports_kernel",
+        "shared/domain/model.py",
+        "import shared.telemetry.context",
+        KERNEL_BY_ITSELF,
+        KERNEL_LAYERS,
+    ),
     violation("telemetry_imports_http", "shared/telemetry/context.py", "import shared.http.problems", KERNEL_LAYERS),
     violation("kernel_has_utils", "shared/utils.py", "", KERNEL_LAYERS),
     violation("contexts_wait_for_each_other", "contexts/stock/gateways.py", "import contexts.sales.public", CIRCLES),
-    violation("simulator_goes_in_circles", "contexts/stock/simulator/books.py", "import contexts.stock.simulator.app",
-              CIRCLES),
-]  # fmt: skip
+    violation(
+        "simulator_goes_in_circles", "contexts/stock/simulator/books.py", "import contexts.stock.simulator.app", CIRCLES
+    ),
+]
 
 
 @pytest.fixture
@@ -179,7 +200,10 @@ class TestContracts:
 class TestListOfFrameworks:
     def test_names_every_third_party_package_that_the_code_imports(self) -> None:
         imported = {
-            each.name.partition(".")[0] for package in CODE for source in sources(package) for each in imports_of(source)
+            each.name.partition(".")[0]
+            for package in CODE
+            for source in sources(package)
+            for each in imports_of(source)
         }
         third_party = imported - sys.stdlib_module_names - set(CODE)
         assert third_party <= set(contract(FRAMEWORKS)["forbidden_modules"])

@@ -23,20 +23,6 @@ from contexts.identity.domain import (
 )
 from shared.domain.errors import LostRace
 from shared.domain.model import Event
-from tests.identity.builders import NOW
-
-
-@dataclass
-class MovableClock:
-    """Stands still until it is moved."""
-
-    time: datetime = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def pass_by(self, pause: timedelta) -> None:
-        self.time += pause
 
 
 @dataclass

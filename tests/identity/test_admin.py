@@ -95,7 +95,7 @@ class TestAccounts:
         ("change", "complaint"),
         [
             ({"email": "OP@example.com"}, "already"),
-            ({"email": "ada@localhost"}, "valid email address"),
+            ({"email": "ada@localhost"}, "not an e-mail address"),
             ({"password1": "short", "password2": "short"}, "too short"),
             ({"password1": "", "password2": ""}, "required"),
             ({"name": ""}, "required"),

@@ -156,6 +156,14 @@ class TestPasswords:
         assert not passwords.verify(PASSWORD, None)
 
 
+class TestDjangoPasswords:
+    def test_work_as_long_where_there_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        worked: list[str] = []
+        monkeypatch.setattr(gateways, "make_password", worked.append)
+        DjangoPasswords().verify(PASSWORD, None)
+        assert worked == [PASSWORD]
+
+
 class TestOwaspArgon2PasswordHasher:
     @override_settings(PASSWORD_HASHERS=["contexts.identity.gateways.OwaspArgon2PasswordHasher"])
     def test_works_with_the_cost_that_owasp_names(self) -> None:

@@ -221,6 +221,7 @@ class TestParallelRenewal:
         together = Barrier(4)
 
         def renew(_: int) -> str | None:
+            connection.ensure_connection()  # or the first would be done before the last has one
             together.wait()
             try:
                 return refresh_tokens(refresh_token=tokens.refresh_token).refresh_token

@@ -42,12 +42,12 @@ from tests.identity.fakes import (
     InMemoryAccounts,
     InMemoryApiKeys,
     InMemoryTokenFamilies,
-    MovableClock,
     NumberedSecrets,
     PlainAccessTokens,
     PlainPasswords,
     ShortPasswordsAreWeak,
 )
+from tests.shared.fakes import SettableClock
 
 MONTH = timedelta(days=30)
 YEAR = timedelta(days=365)
@@ -63,7 +63,7 @@ class Identity:
     passwords: PlainPasswords = field(default_factory=PlainPasswords)
     policy: ShortPasswordsAreWeak = field(default_factory=ShortPasswordsAreWeak)
     access: PlainAccessTokens = field(default_factory=PlainAccessTokens)
-    clock: MovableClock = field(default_factory=MovableClock)
+    clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
     secrets: NumberedSecrets = field(default_factory=NumberedSecrets)
 
     def __post_init__(self) -> None:
@@ -184,7 +184,7 @@ class TestRefreshTokens:
 
     def test_is_refused_after_a_month(self, identity: Identity) -> None:
         tokens = identity.logged_in()
-        identity.clock.pass_by(MONTH)
+        identity.clock.move_on(MONTH)
         with pytest.raises(InvalidToken):
             identity.refresh(refresh_token=tokens.refresh_token)
 
@@ -310,7 +310,7 @@ class TestEnsureApiKey:
 
     def test_replaces_a_key_that_ran_out(self, identity: Identity) -> None:
         first = self.ensure(identity)
-        identity.clock.pass_by(YEAR)
+        identity.clock.move_on(YEAR)
         assert self.ensure(identity, kept=first) != first
 
     def test_replaces_a_key_with_other_scopes(self, identity: Identity) -> None:
@@ -339,7 +339,7 @@ class TestAuthenticate:
 
     def test_refuses_an_access_token_that_ran_out(self, identity: Identity) -> None:
         tokens = identity.logged_in()
-        identity.clock.pass_by(timedelta(minutes=15))
+        identity.clock.move_on(timedelta(minutes=15))
         with pytest.raises(InvalidToken):
             identity.authenticate(token=tokens.access_token)
 
@@ -352,6 +352,6 @@ class TestAuthenticate:
         identity.keys.add(a_key())
         for _ in range(3):
             identity.authenticate(token=KEY_TEXT)
-        identity.clock.pass_by(timedelta(minutes=1))
+        identity.clock.move_on(timedelta(minutes=1))
         identity.authenticate(token=KEY_TEXT)
         assert identity.keys.noted == 2

@@ -180,9 +180,7 @@ def running_system(*, processes: tuple[str, ...] = ("psp", "web", "worker", "rel
         tempfile.TemporaryDirectory(prefix="orderly-journey-") as directory,
         throwaway_servers() as urls,
     ):
-        system = System(
-            database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=Path(directory)
-        )
+        system = System(database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=Path(directory))
         try:
             for command in ("migrate", "seed"):
                 done = system.manage(command)

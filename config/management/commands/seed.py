@@ -6,8 +6,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from config.demo.catalog import read_demo_catalog
+from config.demo.catalog import DemoProduct, demo_catalog
 from contexts.catalog import wiring as catalog
+from contexts.catalog.domain import NewProduct, NewVariant
 from contexts.identity import wiring as identity
 from contexts.inventory import wiring as inventory
 from contexts.inventory.ports import OpeningStock
@@ -43,19 +44,22 @@ class Command(BaseCommand):
     def _offer_shipping_methods(self) -> None:
         for code, name, prices in SHIPPING_METHODS:
             for currency, minor in prices.items():
-                ordering.offer_shipping_method(
-                    ShippingMethod(code=code, name=name, price=Money(minor, currency))
-                )
+                ordering.offer_shipping_method(ShippingMethod(code=code, name=name, price=Money(minor, currency)))
 
     def _load_catalog(self) -> int:
-        demo = read_demo_catalog()
-        for place, location in enumerate(demo.locations):
-            inventory.ensure_location(code=location.code, name=location.name, priority=place)
+        demo = demo_catalog()
+        for location in demo.locations:
+            inventory.ensure_location(code=location.code, name=location.name, priority=location.priority)
         for category in demo.categories:
-            catalog.ensure_category(slug=category.slug, name=category.name)
-        added = catalog.load_products(products=demo.products).added
+            catalog.add_category(slug=category.slug, name=category.name, parent=category.parent)
+        added = catalog.load_products(
+            products=[_new(product, currency=demo.currency) for product in demo.products]
+        ).added
         inventory.load_opening_stock(
-            OpeningStock(sku=stock.sku, location=stock.location, units=stock.units) for stock in demo.stock
+            OpeningStock(sku=variant.sku, location=code, units=units)
+            for product in demo.products
+            for variant in product.variants
+            for code, units in variant.stock.items()
         )
         return added
 
@@ -68,3 +72,20 @@ class Command(BaseCommand):
         )
         path.touch(mode=0o600)
         path.write_text(key + "\n")
+
+
+def _new(product: DemoProduct, *, currency: str) -> NewProduct:
+    return NewProduct(
+        name=product.name,
+        description=product.description,
+        category=product.category,
+        variants=tuple(
+            NewVariant(
+                sku=variant.sku,
+                options=variant.options,
+                prices=(Money.parse(variant.price, currency),),
+                backorderable=variant.backorderable,
+            )
+            for variant in product.variants
+        ),
+    )

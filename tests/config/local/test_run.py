@@ -69,6 +69,9 @@ class Run:
     def pids(self) -> list[int]:
         return [int(path.read_text() or 0) for path in self.checkout.glob("*.pid")]
 
+    def has_started(self, names: list[str]) -> bool:
+        return wait_until(lambda: len(self.survivors()) == len(names), seconds=20)
+
     def survivors(self) -> list[int]:
         return [pid for pid in self.pids() if ProcessId.of(pid) is not None]
 
@@ -104,7 +107,7 @@ class TestRun:
         assert f"http://localhost:{run.port}/api/v1/docs" in run.said
         servers = LocalServers(directory=checkout / ".data")
         assert servers.postgres.is_running()
-        assert len(run.survivors()) == len([*PROCESSES, "psp", "the child of web"])
+        assert run.has_started([*PROCESSES, "psp", "the child of web"])
         assert run.interrupt() == 0
         assert run.survivors() == []
         assert not servers.postgres.is_running()
@@ -122,6 +125,7 @@ class TestRun:
     def test_tells_who_died_and_stops_the_others(self, begin: Callable[..., Run], checkout: Path) -> None:
         run = begin()
         assert run.says(UP), run.said
+        assert run.has_started([*PROCESSES, "psp"])
         os.kill(int((checkout / "relay.pid").read_text()), signal.SIGKILL)
         assert run.status() == 1
         assert "relay was killed by SIGKILL" in run.said
@@ -167,6 +171,7 @@ class TestRun:
     def test_cleans_up_after_itself_when_it_was_killed(self, begin: Callable[..., Run]) -> None:
         killed = begin()
         assert killed.says(UP), killed.said
+        assert killed.has_started([*PROCESSES, "psp"])
         killed.process.kill()
         killed.process.wait()
         assert wait_until(lambda: not killed.survivors(), seconds=15)

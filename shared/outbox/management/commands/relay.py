@@ -41,7 +41,7 @@ class Command(BaseCommand):
         self._stopping = True
 
     def _listen(self) -> None:
-        parameters = connection.get_connection_params()  # type: ignore[no-untyped-call]
+        parameters = connection.get_connection_params()
         with psycopg.Connection.connect(**listening_parameters(parameters)) as listener:
             listener.execute(f"LISTEN {CHANNEL}")
             swept_at = 0.0

@@ -10,9 +10,12 @@ def main() -> None:
     """Run the management command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
     if os.environ["DJANGO_SETTINGS_MODULE"] == "config.settings.dev" and _needs_servers(sys.argv):
-        from shared.embedded import ensure_urls
+        from shared.embedded import EmbeddedServerError, ensure_urls
 
-        ensure_urls(Path(__file__).resolve().parent / ".data")
+        try:
+            ensure_urls(Path(__file__).resolve().parent / ".data")
+        except EmbeddedServerError as error:
+            sys.exit(str(error))
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -26,7 +26,8 @@ class Env(BaseSettings):
     csrf_trusted_origins: CommaSeparated = ""
     psp_simulator_url: str = ""
     psp_simulator_secret: SecretStr = SecretStr("psp-simulator-secret")
-    metrics_token: SecretStr = SecretStr("")
+    metrics_token: SecretStr = Field(description="what Prometheus sends as its bearer token")
+    prometheus_multiproc_dir: str = ""
     database_pool_size: int = Field(default=10, ge=1, le=100)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True

@@ -7,7 +7,7 @@ from rest_framework.routers import SimpleRouter
 
 from contexts.inventory.operator_api import register as register_inventory
 
-router = SimpleRouter(trailing_slash=False)
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 register_inventory(router)
 
 urls: list[URLPattern | URLResolver] = [

@@ -83,7 +83,10 @@ TEMPLATES = [
 AUTH_USER_MODEL = "identity.AccountRow"
 AUTHENTICATOR = "contexts.identity.public.authenticate"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
@@ -127,10 +130,6 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "APPEND_COMPONENTS": {
-        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-    },
-    "SECURITY": [{"bearer": []}],
 }
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -190,6 +189,11 @@ CELERY: dict[str, Any] = {
         "release expired holds": {
             "task": "inventory.release_expired_holds",
             "schedule": 30.0,
+            "options": {"queue": "celery"},
+        },
+        "forget expired refresh tokens": {
+            "task": "identity.forget_expired_tokens",
+            "schedule": 3600.0,
             "options": {"queue": "celery"},
         },
         "forget old idempotency keys": {

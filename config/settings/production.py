@@ -23,6 +23,7 @@ PSP_SIMULATOR_URL = env.psp_simulator_url
 PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = env.metrics_token.get_secret_value()
 DATA_DIRECTORY = env.data_directory
+PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 LOGGING = configure_logging(as_json=True, level=env.log_level)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -40,7 +41,5 @@ CSRF_COOKIE_SECURE = True
 
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY needs at least 50 characters")
-if not METRICS_TOKEN:
-    raise ImproperlyConfigured("set METRICS_TOKEN: /metrics is not for the public")
 if any(len(seed) != 64 for seed in JWT_SIGNING_KEYS) or not JWT_SIGNING_KEYS:
     raise ImproperlyConfigured("JWT_SIGNING_KEYS are 32-byte seeds in hex: openssl rand -hex 32")

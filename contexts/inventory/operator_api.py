@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -31,6 +32,8 @@ from shared.http.etags import etag_of, version_in_if_match
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_place, page_of
+
+ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
 class StockItemOut(serializers.Serializer[Any]):
@@ -77,6 +80,7 @@ class StockItemQuery(PageQuery):
 class StockItemViewSet(ViewSet):
     """Stock items: the units of one sku at one location."""
 
+    lookup_value_converter = "uuid"
     permission_scopes: ClassVar[dict[str, str]] = {"adjustments": "ops:stock:write"}
 
     def get_permissions(self) -> list[Any]:
@@ -105,6 +109,7 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="get_stock_item",
         summary="Get a stock item",
+        parameters=[ID],
         responses={200: StockItemOut, **problems(401, 403, 404)},
     )
     def retrieve(self, request: Request, pk: UUID) -> HttpResponse:  # noqa: ARG002 - DRF's signature
@@ -117,7 +122,7 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="adjust_stock_item",
         summary="Adjust a stock item",
-        parameters=[IDEMPOTENCY_KEY, IF_MATCH],
+        parameters=[ID, IDEMPOTENCY_KEY, IF_MATCH],
         request=AdjustStockIn,
         responses={201: StockItemOut, **problems(400, 401, 403, 404, 409, 412, 422)},
     )
@@ -138,7 +143,7 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="list_stock_item_movements",
         summary="List the movements of a stock item",
-        parameters=PAGE_PARAMETERS,
+        parameters=[ID, *PAGE_PARAMETERS],
         responses={200: ItemPage(MovementOut), **problems(401, 403, 404, 422)},
     )
     @action(detail=True, methods=["get"])
@@ -151,7 +156,7 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="list_stock_item_holds",
         summary="List the holds on a stock item",
-        parameters=PAGE_PARAMETERS,
+        parameters=[ID, *PAGE_PARAMETERS],
         responses={200: ItemPage(HoldOut), **problems(401, 403, 404, 422)},
     )
     @action(detail=True, methods=["get"])

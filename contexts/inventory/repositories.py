@@ -116,9 +116,7 @@ class DjangoStockItems:
         """Make the order's holds lasting, or raise HoldExpired; doing it twice is harmless."""
         holds = HoldRow.objects.filter(order_id=order_id)
         statuses = list(holds.select_for_update().values_list("status", "expires_at"))
-        if not statuses or any(
-            status not in OPEN_HOLDS or (expires and expires <= at) for status, expires in statuses
-        ):
+        if not statuses or any(status not in OPEN_HOLDS or (expires and expires <= at) for status, expires in statuses):
             raise HoldExpired(order_id=order_id)
         holds.filter(status=HoldStatus.SOFT).update(status=HoldStatus.HARD, expires_at=None)
 

@@ -101,7 +101,7 @@ class LoadOpeningStock:
     unit_of_work: UnitOfWork
     now: Clock
 
-    def __call__(self, opening: Iterable[OpeningStock]) -> int:
+    def __call__(self, *, opening: Iterable[OpeningStock]) -> int:
         with self.unit_of_work():
             return self.stock.load(opening, at=self.now())
 

@@ -107,6 +107,6 @@ class OfferShippingMethod:
     shipping_methods: ShippingMethods
     unit_of_work: UnitOfWork
 
-    def __call__(self, method: ShippingMethod) -> None:
+    def __call__(self, *, method: ShippingMethod) -> None:
         with self.unit_of_work():
             self.shipping_methods.ensure(method)

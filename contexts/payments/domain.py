@@ -124,6 +124,10 @@ class Payment(Aggregate):
         operation = self.operations.get(OperationKind.AUTHORIZE)
         return operation is not None and not self.is_settled
 
+    def key_of(self, kind: OperationKind) -> str:
+        """Return the key under which the provider is asked for this, however often: that of the first attempt."""
+        return self.operations[kind].key
+
     def attempt_authorization(self, *, key: str, at: datetime) -> None:
         """Note that the provider is about to be asked; the key of the first attempt stays."""
         if self.is_given_up:

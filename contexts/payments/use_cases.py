@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contexts.payments.domain import OrderId, Payment, PaymentId, PaymentStatus
+from contexts.payments.domain import OperationKind, OrderId, Payment, PaymentId, PaymentStatus
 from contexts.payments.ports import PaymentGateways, Payments
 from shared.domain.errors import OutcomeUnknown
 from shared.domain.money import Money
@@ -25,7 +25,7 @@ class AuthorizePayment:
     ) -> Literal["authorized", "pending"]:
         payment, was_asked = self._intend(order_id=order_id, amount=amount, method=method, key=key)
         if not payment.is_settled:
-            payment = self._ask(payment, token=token, key=key, was_asked=was_asked)
+            payment = self._ask(payment, token=token, was_asked=was_asked)
         payment.must_be_authorized()
         return "authorized" if payment.status is PaymentStatus.AUTHORIZED else "pending"
 
@@ -40,7 +40,8 @@ class AuthorizePayment:
                 self.payments.save(payment)
         return payment, was_asked
 
-    def _ask(self, payment: Payment, *, token: str, key: str, was_asked: bool) -> Payment:
+    def _ask(self, payment: Payment, *, token: str, was_asked: bool) -> Payment:
+        key = payment.key_of(OperationKind.AUTHORIZE)
         gateway = self.gateways.serving(payment.method)
         try:
             outcome = gateway.find(key=key) if was_asked else None
@@ -94,8 +95,8 @@ class VoidPayment:
         return payment
 
     def _learn_outcome(self, payment: Payment) -> Payment:
-        authorization = next(iter(payment.operations.values()))
-        outcome = self.gateways.serving(payment.method).find(key=authorization.key)
+        key = payment.key_of(OperationKind.AUTHORIZE)
+        outcome = self.gateways.serving(payment.method).find(key=key)
         with self.unit_of_work():
             payment = self.payments.for_order(payment.order_id) or payment
             if outcome is not None:
@@ -110,7 +111,8 @@ class VoidPayment:
             payment = self.payments.for_order(payment.order_id) or payment
             payment.attempt_void(key=key, at=self.now())
             self.payments.save(payment)
-        self.gateways.serving(payment.method).void(key=key, reference=payment.reference)
+        gateway = self.gateways.serving(payment.method)
+        gateway.void(key=payment.key_of(OperationKind.VOID), reference=payment.reference)
         with self.unit_of_work():
             payment = self.payments.for_order(payment.order_id) or payment
             payment.settle_void(at=self.now())

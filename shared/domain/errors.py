@@ -8,7 +8,7 @@ import inspect
 import re
 from typing import ClassVar
 
-_WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class OrderlyError(Exception):

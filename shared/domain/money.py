@@ -1,8 +1,9 @@
 """Amounts of money: whole minor units of one currency, so that nothing is ever rounded by accident."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Self
 
@@ -14,6 +15,8 @@ EXPONENTS = MappingProxyType(
     | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
     | dict.fromkeys("CLF UYW".split(), 4)
 )
+
+_AMOUNT = re.compile(r"(?P<whole>-?[0-9]{1,20})(\.(?P<decimals>[0-9]{1,20}))?")
 
 
 class MixedCurrencies(BusinessRuleViolationError):
@@ -44,13 +47,11 @@ class Money:
     @classmethod
     def parse(cls, amount: str, currency: str) -> Self:
         """Read a decimal string; raise MalformedAmount for more decimals than the currency has."""
-        try:
-            scaled = Decimal(amount).scaleb(exponent_of(currency))
-        except InvalidOperation:
-            raise MalformedAmount(amount=amount, currency=currency) from None
-        if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        read = _AMOUNT.fullmatch(amount)
+        decimals = (read["decimals"] or "").rstrip("0") if read else ""
+        if read is None or len(decimals) > exponent_of(currency):
             raise MalformedAmount(amount=amount, currency=currency)
-        return cls(int(scaled), currency)
+        return cls(int(read["whole"] + decimals.ljust(exponent_of(currency), "0")), currency)
 
     @classmethod
     def total(cls, amounts: Iterable[Self], *, currency: str) -> Self:

@@ -3,7 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -98,3 +100,34 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
 def _valid(serializer: StrictSerializer) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes access tokens and API keys."""
+
+    target_class = "shared.http.drf.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002 - its signature
+        """Return the security scheme."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A staff access token, or an API key (ok_…) with ops: scopes.",
+        }
+
+
+class StaffSessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the session of the admin."""
+
+    target_class = "shared.http.drf.StaffSessionAuthentication"
+    name = "staff_session"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002 - its signature
+        """Return the security scheme."""
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "The session of a member of staff; changes also need the X-CSRFToken header.",
+        }

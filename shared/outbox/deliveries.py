@@ -1,5 +1,6 @@
 """Takes one delivery to its handler: effect and mark are committed together, or neither."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -11,6 +12,7 @@ from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscription_named
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic
+from shared.persistence.wakeup import wake_relay_after_commit
 from shared.telemetry.context import WorkContext, working_as
 
 MAX_ATTEMPTS = 12
@@ -66,6 +68,16 @@ def context_of(message: OutboxMessageRow) -> WorkContext:
         traceparent=message.traceparent,
         actor=message.actor,
     )
+
+
+def retry_dead(delivery_ids: Sequence[int]) -> int:
+    """Make dead letters due now, with all their attempts ahead of them again; return how many of these were dead."""
+    with atomic():
+        revived = DeliveryRow.objects.filter(id__in=delivery_ids, status=DeliveryRow.Status.DEAD).update(
+            status=DeliveryRow.Status.PENDING, attempts=0, due_at=Now(), finished_at=None
+        )
+        wake_relay_after_commit()
+    return revived
 
 
 def _count_failure(delivery_id: int, error: Exception) -> None:

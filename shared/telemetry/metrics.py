@@ -1,9 +1,10 @@
 """Prometheus metrics: counted per process, computed from the tables where they tell of the tables."""
 
-import os
 import time
 from collections.abc import Callable, Iterable
+from hmac import compare_digest
 
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -45,6 +46,9 @@ GAUGES: tuple[tuple[str, str, str, str], ...] = (
 )  # fmt: skip
 
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
 class CountRequests:
     """Middleware: count each request by route, and how long it took."""
 
@@ -55,7 +59,7 @@ class CountRequests:
         started = time.perf_counter()
         response = self.get_response(request)
         route = request.resolver_match.route if request.resolver_match else "unknown"
-        method = request.method or "GET"
+        method = request.method if request.method in METHODS else "other"
         REQUESTS.labels(method, route, str(response.status_code)).inc()
         DURATION.labels(method, route).observe(time.perf_counter() - started)
         return response
@@ -75,16 +79,23 @@ class TableCollector(Collector):
                 yield family
 
 
-def metrics(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's signature
-    """Show the metrics of all processes of this server in the Prometheus text format."""
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Show the metrics of all processes of this server in the Prometheus text format, to who has the token."""
+    if not _may_look(request):
+        return HttpResponse("Send the METRICS_TOKEN as bearer token.\n", status=401, content_type="text/plain")
     tables = CollectorRegistry()
     tables.register(TableCollector())
     body = generate_latest(_processes()) + generate_latest(tables)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 
+def _may_look(request: HttpRequest) -> bool:
+    token = settings.METRICS_TOKEN
+    return not token or compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}")
+
+
 def _processes() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if not settings.PROMETHEUS_MULTIPROC_DIR:
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

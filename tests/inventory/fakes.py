@@ -149,6 +149,4 @@ class InMemoryStockItems:
         self.holds[self.holds.index(hold)] = changed
 
     def _held_of(self, item: StockItem) -> int:
-        return sum(
-            hold.quantity for hold in self.holds if hold.stock_item_id == item.id and hold.status in OPEN_HOLDS
-        )
+        return sum(hold.quantity for hold in self.holds if hold.stock_item_id == item.id and hold.status in OPEN_HOLDS)

@@ -39,9 +39,7 @@ class Inventory:
         self.unit_of_work = ObservedUnitOfWork()
         self.locations = InMemoryLocations()
         self.stock = InMemoryStockItems(self.locations)
-        self.hold = HoldStock(
-            stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock, held_for=HELD_FOR
-        )
+        self.hold = HoldStock(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock, held_for=HELD_FOR)
         self.secure = SecureStock(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
         self.release = ReleaseStock(stock=self.stock, unit_of_work=self.unit_of_work)
         self.release_expired = ReleaseExpiredHolds(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
@@ -288,7 +286,10 @@ class TestAdjustStock:
 
 class TestLoadOpeningStock:
     def test_adds_what_is_not_there_yet(self, inventory: Inventory) -> None:
-        opening = [OpeningStock(sku=SHIRT, location="berlin", units=5), OpeningStock(sku=MUG, location="berlin", units=2)]
+        opening = [
+            OpeningStock(sku=SHIRT, location="berlin", units=5),
+            OpeningStock(sku=MUG, location="berlin", units=2),
+        ]
 
         assert inventory.load(opening) == 2
         assert inventory.load([*opening, OpeningStock(sku=SHIRT, location="paris", units=1)]) == 1

@@ -220,7 +220,11 @@ class TestConfirm:
 
     @pytest.mark.parametrize(
         "payment",
-        [OrderPayment.awaited("EUR"), a_failed_payment(), replace(an_authorized_payment(), status=PaymentStatus.VOIDED)],
+        [
+            OrderPayment.awaited("EUR"),
+            a_failed_payment(),
+            replace(an_authorized_payment(), status=PaymentStatus.VOIDED),
+        ],
         ids=["awaited", "failed", "voided"],
     )
     def test_is_refused_without_an_authorised_payment(self, payment: OrderPayment) -> None:

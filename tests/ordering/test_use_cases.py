@@ -205,9 +205,7 @@ class TestPlaceOrder:
 
         assert refusal is shop.stock.refusal
 
-    def _refusal(
-        self, shop: Shop, kind: type[E], *, request: OrderRequest, customer_id: CustomerId | None = None
-    ) -> E:
+    def _refusal(self, shop: Shop, kind: type[E], *, request: OrderRequest, customer_id: CustomerId | None = None) -> E:
         """Return the refusal, having seen that nothing came of the order."""
         with pytest.raises(kind) as refusal:
             shop.place(request=request, customer_id=customer_id)

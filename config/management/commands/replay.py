@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError("replay fills the database with somebody's groceries, so it runs in development only")
         if options["baskets"] < 1:
             raise CommandError("--baskets is a number from 1 on")
-        self.console = Console(file=self.stdout)
+        self.console = Console()
         try:
             grocer = self._load()
             with server_at(options["url"], log=Path(settings.DATA_DIRECTORY) / "replay-server.log") as url:
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             task = progress.add_task("products", total=grocer.size)
             loaded = catalog.load_products(products=_counted(grocer.new_products(), progress, task))
             task = progress.add_task("stock", total=None)
-            stocked = inventory.load_opening_stock(_counted(grocer.opening_stock(), progress, task))
+            stocked = inventory.load_opening_stock(opening=_counted(grocer.opening_stock(), progress, task))
         seconds = time.perf_counter() - started
         self.console.print(f"{loaded.added} products and {stocked} stock items added in {seconds:.1f} s")
         return grocer

@@ -44,7 +44,9 @@ class Command(BaseCommand):
     def _offer_shipping_methods(self) -> None:
         for code, name, prices in SHIPPING_METHODS:
             for currency, minor in prices.items():
-                ordering.offer_shipping_method(ShippingMethod(code=code, name=name, price=Money(minor, currency)))
+                ordering.offer_shipping_method(
+                    method=ShippingMethod(code=code, name=name, price=Money(minor, currency))
+                )
 
     def _load_catalog(self) -> int:
         demo = demo_catalog()
@@ -56,10 +58,12 @@ class Command(BaseCommand):
             products=[_new(product, currency=demo.currency) for product in demo.products]
         ).added
         inventory.load_opening_stock(
-            OpeningStock(sku=variant.sku, location=code, units=units)
-            for product in demo.products
-            for variant in product.variants
-            for code, units in variant.stock.items()
+            opening=(
+                OpeningStock(sku=variant.sku, location=code, units=units)
+                for product in demo.products
+                for variant in product.variants
+                for code, units in variant.stock.items()
+            )
         )
         return added
 

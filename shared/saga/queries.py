@@ -1,0 +1,96 @@
+"""Reads of processes: rows to frozen values. What a process carries is not read: it may hold a payment token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from shared.saga.models import SagaRow, SagaStepRow
+
+OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepView:
+    """A step as operators see it."""
+
+    name: str
+    status: str
+    attempts: int
+    error: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessView:
+    """A process as operators see it; its steps in the order in which they began."""
+
+    id: UUID
+    name: str
+    subject_id: UUID
+    status: str
+    reason: str
+    last_error: str
+    due_at: datetime | None
+    deadline_at: datetime
+    finished_at: datetime | None
+    steps: Sequence[StepView]
+
+    @property
+    def step(self) -> StepView | None:
+        """Return the step that began last, if any did."""
+        return self.steps[-1] if self.steps else None
+
+
+def processes_of(subject_id: UUID) -> Sequence[ProcessView]:
+    """Return the processes about one aggregate, the oldest first, in two statements."""
+    return [_view_of(row) for row in _with_steps(SagaRow.objects.filter(subject_id=subject_id).order_by("id"))]
+
+
+def overdue_processes() -> QuerySet[SagaRow]:
+    """Return the open processes past their deadline; there are few open ones, and an index has just those."""
+    return SagaRow.objects.defer("data").filter(status__in=OPEN, deadline_at__lte=Now())
+
+
+def count_overdue_processes() -> int:
+    """Return how many open processes are past their deadline."""
+    return overdue_processes().count()
+
+
+def longest_overdue_processes(*, limit: int) -> Sequence[ProcessView]:
+    """Return the open processes whose deadline passed first."""
+    return [_view_of(row) for row in _with_steps(overdue_processes().order_by("deadline_at"))[:limit]]
+
+
+def _with_steps(rows: QuerySet[SagaRow]) -> QuerySet[SagaRow]:
+    return rows.defer("data").prefetch_related("steps")
+
+
+def _view_of(row: SagaRow) -> ProcessView:
+    return ProcessView(
+        id=row.id,
+        name=row.name,
+        subject_id=row.subject_id,
+        status=row.status,
+        reason=row.reason,
+        last_error=row.last_error,
+        due_at=row.due_at,
+        deadline_at=row.deadline_at,
+        finished_at=row.finished_at,
+        steps=[_step_view_of(step) for step in sorted(row.steps.all(), key=lambda step: step.pk)],
+    )
+
+
+def _step_view_of(row: SagaStepRow) -> StepView:
+    return StepView(
+        name=row.name,
+        status=row.status,
+        attempts=row.attempts,
+        error=row.error,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )

@@ -1,0 +1,104 @@
+import base64
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.http.pagination import InvalidCursor, decode_cursor, decode_moment, encode_cursor, page_of
+
+values = st.lists(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+    | st.integers(min_value=-(2**63), max_value=2**63 - 1),
+    min_size=1,
+    max_size=4,
+)
+
+
+def cursor_of(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+class TestCursor:
+    @given(values=values)
+    def test_comes_back_as_it_was(self, values: list[str | int]) -> None:
+        cursor = encode_cursor(values)
+
+        assert decode_cursor(cursor, length=len(values)) == values
+
+    @given(values=values)
+    def test_fits_into_a_url_as_it_is(self, values: list[str | int]) -> None:
+        cursor = encode_cursor(values)
+
+        assert cursor.replace("-", "").replace("_", "").isalnum()
+        assert cursor.isascii()
+
+    @given(garbage=st.text(max_size=40))
+    def test_that_is_garbage_is_refused_or_read_but_never_breaks(self, garbage: str) -> None:
+        try:
+            values = decode_cursor(garbage, length=2)
+        except InvalidCursor as refusal:
+            assert refusal.code == "invalid_cursor"
+        else:
+            assert len(values) == 2
+
+    @pytest.mark.parametrize(
+        "cursor",
+        [
+            pytest.param("", id="empty"),
+            pytest.param("x", id="impossible length"),
+            pytest.param("ü" * 8, id="not ASCII"),
+            pytest.param(cursor_of("not json"), id="not JSON"),
+            pytest.param(cursor_of('{"a": 1, "b": 2}'), id="an object"),
+            pytest.param(cursor_of('"ab"'), id="a string"),
+            pytest.param(cursor_of('["2026-03-02"]'), id="too few values"),
+            pytest.param(cursor_of("[1, 2, 3]"), id="too many values"),
+            pytest.param(cursor_of("[1, null]"), id="null"),
+            pytest.param(cursor_of("[1, true]"), id="a truth value"),
+            pytest.param(cursor_of("[1, 2.5]"), id="a fraction"),
+            pytest.param(cursor_of("[1, [2]]"), id="a list in the list"),
+            pytest.param(cursor_of('[1, "a\\u0000b"]'), id="a NUL, which PostgreSQL does not take"),
+        ],
+    )
+    def test_that_no_list_handed_out_is_refused(self, cursor: str) -> None:
+        with pytest.raises(InvalidCursor, match="not one that this list handed out; start again without it") as refusal:
+            decode_cursor(cursor, length=2)
+
+        assert (refusal.value.code, refusal.value.at) == ("invalid_cursor", "/cursor")
+
+
+class TestMoment:
+    def test_comes_back_as_it_was(self) -> None:
+        at, identifier = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC), UUID(int=7)
+
+        assert decode_moment(at.isoformat(), str(identifier)) == (at, identifier)
+
+    @pytest.mark.parametrize(
+        ("moment", "identifier"),
+        [
+            pytest.param("yesterday", str(UUID(int=7)), id="no time"),
+            pytest.param(5, str(UUID(int=7)), id="a number for a time"),
+            pytest.param("2026-03-02T12:00:00+00:00", "seven", id="no id"),
+            pytest.param("2026-03-02T12:00:00+00:00", 7, id="a number for an id"),
+            pytest.param("2026-03-02T12:00:00", str(UUID(int=7)), id="a time of no zone"),
+        ],
+    )
+    def test_that_is_none_is_refused(self, moment: str | int, identifier: str | int) -> None:
+        with pytest.raises(InvalidCursor):
+            decode_moment(moment, identifier)
+
+
+class TestPage:
+    def test_of_rows_read_one_beyond_the_limit_says_where_the_next_begins(self) -> None:
+        page = page_of([1, 2, 3], limit=2, key=lambda row: [row])
+
+        assert list(page.items) == [1, 2]
+        assert page.next_cursor is not None
+        assert decode_cursor(page.next_cursor, length=1) == [2]
+
+    @pytest.mark.parametrize("rows", [[], [1], [1, 2]])
+    def test_that_is_the_last_has_no_next(self, rows: list[int]) -> None:
+        page = page_of(rows, limit=2, key=lambda row: [row])
+
+        assert (list(page.items), page.next_cursor) == (rows, None)

@@ -206,57 +206,82 @@ CELERY: dict[str, Any] = {
 
 MIGRATION_LINTER_OPTIONS = {"sql_analyser": "postgresql"}
 
+
+def _place(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+    """Return an entry of the admin's navigation, shown to those who may see what is there."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{url_name}_changelist"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Orderly",
     "SITE_HEADER": "Orderly",
-    "SITE_SYMBOL": "orders",
+    "SITE_SYMBOL": "package_2",
     "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "config.dashboard.dashboard",
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
             {
+                "items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse_lazy("admin:index")}],
+            },
+            {
                 "title": "Sales",
                 "items": [
-                    {
-                        "title": "Orders",
-                        "icon": "receipt_long",
-                        "link": reverse_lazy("admin:ordering_orderrow_changelist"),
-                    },
-                    {
-                        "title": "Payments",
-                        "icon": "credit_card",
-                        "link": reverse_lazy("admin:payments_paymentrow_changelist"),
-                    },
+                    _place("Orders", "receipt_long", "ordering_orderrow", "ordering.view_orderrow"),
+                    _place("Payments", "credit_card", "payments_paymentrow", "payments.view_paymentrow"),
+                    _place(
+                        "Shipping methods",
+                        "local_shipping",
+                        "ordering_shippingmethodrow",
+                        "ordering.view_shippingmethodrow",
+                    ),
                 ],
             },
             {
                 "title": "Goods",
                 "items": [
-                    {
-                        "title": "Products",
-                        "icon": "inventory_2",
-                        "link": reverse_lazy("admin:catalog_productrow_changelist"),
-                    },
-                    {
-                        "title": "Stock",
-                        "icon": "warehouse",
-                        "link": reverse_lazy("admin:inventory_stockitemrow_changelist"),
-                    },
+                    _place("Products", "inventory_2", "catalog_productrow", "catalog.view_productrow"),
+                    _place("Categories", "category", "catalog_categoryrow", "catalog.view_categoryrow"),
+                    _place("Stock", "warehouse", "inventory_stockitemrow", "inventory.view_stockitemrow"),
+                    _place("Locations", "location_on", "inventory_locationrow", "inventory.view_locationrow"),
                 ],
             },
             {
                 "title": "People",
                 "items": [
-                    {
-                        "title": "Accounts",
-                        "icon": "group",
-                        "link": reverse_lazy("admin:identity_accountrow_changelist"),
-                    },
-                    {
-                        "title": "API keys",
-                        "icon": "key",
-                        "link": reverse_lazy("admin:identity_apikeyrow_changelist"),
-                    },
+                    _place("Accounts", "group", "identity_accountrow", "identity.view_accountrow"),
+                    _place("Groups", "shield_person", "auth_group", "auth.view_group"),
+                    _place("API keys", "key", "identity_apikeyrow", "identity.view_apikeyrow"),
+                ],
+            },
+            {
+                "title": "Engine room",
+                "items": [
+                    _place("Processes", "account_tree", "saga_sagarow", "saga.view_sagarow"),
+                    _place("Deliveries", "move_to_inbox", "outbox_deliveryrow", "outbox.view_deliveryrow"),
+                    _place("Events", "history", "outbox_outboxmessagerow", "outbox.view_outboxmessagerow"),
                 ],
             },
         ],

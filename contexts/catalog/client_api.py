@@ -7,7 +7,6 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Schema
-from ninja.errors import ValidationError
 from pydantic import Field
 
 from contexts.catalog.domain import MAX_SKU, MAX_SLUG, ProductId
@@ -17,7 +16,7 @@ from shared.domain.money import Money
 from shared.http.etags import is_unchanged
 from shared.http.json import json_response, to_json
 from shared.http.pagination import DEFAULT_LIMIT
-from shared.http.schemas import Cursor, Limit, MoneyOut, PageOut, ProblemOut
+from shared.http.schemas import Cursor, Limit, MoneyOut, PageOut, ProblemOut, refuse_unknown_parameters
 
 router = Router(tags=["catalog"])
 
@@ -92,7 +91,7 @@ class CategoryTreeOut(Schema):
 @router.get("/products", response={200: PageOut[ProductOut], 422: ProblemOut, **TROUBLE})
 def products(request: HttpRequest, query: Query[ListProductsIn]) -> HttpResponse:
     """List the products that are for sale."""
-    _refuse_unknown(request)
+    refuse_unknown_parameters(request, known=ListProductsIn)
     page = list_products(wanted=query.to_filter(), sort=query.sort, limit=query.limit, cursor=query.cursor)
     return json_response({"items": list(map(_product, page.items)), "next_cursor": page.next_cursor})
 
@@ -119,11 +118,6 @@ def _cacheable(request: HttpRequest, body: bytes, *, fresh: str) -> HttpResponse
         return HttpResponse(status=304, headers=headers)
     return HttpResponse(body, content_type="application/json", headers=headers)
 
-
-def _refuse_unknown(request: HttpRequest) -> None:
-    unknown = sorted(set(request.GET) - set(ListProductsIn.model_fields))
-    if unknown:
-        raise ValidationError([{"loc": ("query", name), "msg": "Unknown parameter."} for name in unknown])
 
 
 def _money_of(amount: str | None) -> Money | None:

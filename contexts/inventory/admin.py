@@ -25,7 +25,7 @@ from shared.persistence.admin import (
     back_to,
     column,
     detail_action,
-    id_in,
+    id_or_404,
     labelled,
     linked,
     moment,
@@ -36,7 +36,7 @@ HOLD_COLOURS = {"soft": "warning", "hard": "info"}
 LEVEL_COLOURS = {"sold out": "danger", "low": "warning", "in stock": "success"}
 
 
-class AdjustStockForm(BaseDialogForm):  # type: ignore[misc]  # unfold is not typed
+class AdjustStockForm(BaseDialogForm):
     """A correction of the units on hand: a difference, or what was counted."""
 
     delta = forms.IntegerField(
@@ -60,7 +60,7 @@ class AdjustStockForm(BaseDialogForm):  # type: ignore[misc]  # unfold is not ty
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        version = StockItemRow.objects.filter(pk=id_in(str(self.object_id))).values_list("version", flat=True).first()
+        version = StockItemRow.objects.filter(pk=id_or_404(self.object_id)).values_list("version", flat=True).first()
         if version is None:
             raise Http404
         self.initial["version"] = version
@@ -135,7 +135,7 @@ class OpenHoldInline(ReadOnlyInline):
         return moment(row.expires_at)
 
 
-class LevelFilter(RadioFilter):  # type: ignore[misc]  # unfold is not typed
+class LevelFilter(RadioFilter):
     """Items that have little left to promise."""
 
     title = "level"
@@ -148,7 +148,7 @@ class LevelFilter(RadioFilter):  # type: ignore[misc]  # unfold is not typed
     def queryset(self, request: HttpRequest, queryset: QuerySet[StockItemRow]) -> QuerySet[StockItemRow]:  # noqa: ARG002
         """Keep the items at that level."""
         most = {"low": LOW_STOCK, "out": 0}.get(self.value() or "")
-        return queryset if most is None else queryset.filter(available__lte=most)
+        return queryset if most is None else queryset.filter(on_hand__lte=F("held") - F("backorder_limit") + most)
 
 
 @admin.register(StockItemRow)
@@ -168,9 +168,13 @@ class StockItemAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockItemRow]:
-        """Return the items with their location and what they can still promise."""
+        """Return the items with their location."""
         rows: QuerySet[StockItemRow] = super().get_queryset(request)
-        return rows.select_related("location").annotate(available=F("on_hand") + F("backorder_limit") - F("held"))
+        return rows.select_related("location")
+
+    def has_adjust_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002
+        """Tell whether this operator may correct the stock."""
+        return request.user.has_perm("inventory.change_stockitemrow")
 
     def title_of(self, row: StockItemRow) -> str:
         """Return what is kept where."""
@@ -180,7 +184,7 @@ class StockItemAdmin(ReadOnlyAdmin):
         "Adjust stock",
         url_path="adjust",
         icon="tune",
-        permission="inventory.change_stockitemrow",
+        permission="adjust",
         dialog={
             "title": "Adjust stock",
             "description": "Give a difference, or the number of units that you counted.",
@@ -194,7 +198,7 @@ class StockItemAdmin(ReadOnlyAdmin):
         given = form.cleaned_data
         work = partial(
             adjust_stock,
-            stock_item_id=StockItemId(id_in(object_id)),  # type: ignore[arg-type]  # the form found the item by it
+            stock_item_id=StockItemId(id_or_404(object_id)),
             delta=given["delta"],
             counted=given["counted"],
             reason=given["reason"],
@@ -208,16 +212,16 @@ class StockItemAdmin(ReadOnlyAdmin):
         """Show where it is kept."""
         return row.location.code
 
-    @column("Available", ordering="available")
-    def available(self, row: Any) -> int:
+    @column("Available", ordering=F("on_hand") + F("backorder_limit") - F("held"))
+    def available(self, row: StockItemRow) -> int:
         """Show how many units can still be promised."""
-        units: int = row.available
-        return units
+        return row.on_hand + row.backorder_limit - row.held
 
     @column("Level")
-    def level(self, row: Any) -> SafeString:
+    def level(self, row: StockItemRow) -> SafeString:
         """Show whether there is enough."""
-        level = "sold out" if row.available <= 0 else "low" if row.available <= LOW_STOCK else "in stock"
+        available = self.available(row)
+        level = "sold out" if available <= 0 else "low" if available <= LOW_STOCK else "in stock"
         return labelled(level, LEVEL_COLOURS)
 
 

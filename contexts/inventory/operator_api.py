@@ -31,7 +31,7 @@ from shared.http.drf_schemas import (
 from shared.http.etags import etag_of, version_in_if_match
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
-from shared.http.pagination import decode_cursor, decode_place, page_of
+from shared.http.pagination import decode_cursor, decode_number, decode_place, page_of
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
@@ -171,7 +171,7 @@ def _newest_first(request: Request, stock_item_id: UUID) -> tuple[int, int | Non
     query = PageQuery.read(request)
     if queries.stock_item(stock_item_id) is None:
         raise StockItemNotFound
-    before = int(decode_cursor(query["cursor"], length=1)[0]) if query.get("cursor") else None
+    before = decode_number(query["cursor"]) if query.get("cursor") else None
     return query["limit"], before
 
 

@@ -125,7 +125,7 @@ def low_stock() -> QuerySet[StockItemRow]:
 
     No index serves this: it reads all stock items, one row per sku and location (measured with 100,000: 20 ms).
     """
-    return _with_available().filter(available__lte=LOW_STOCK)
+    return StockItemRow.objects.filter(on_hand__lte=F("held") - F("backorder_limit") + LOW_STOCK)
 
 
 def count_low_stock() -> int:
@@ -135,7 +135,8 @@ def count_low_stock() -> int:
 
 def lowest_stock(*, limit: int) -> Sequence[StockItemView]:
     """Return the items that can promise the fewest units."""
-    return [_view_of(row) for row in low_stock().order_by("available", "sku")[:limit]]
+    rows = low_stock().select_related("location").order_by(F("on_hand") + F("backorder_limit") - F("held"), "sku")
+    return [_view_of(row) for row in rows[:limit]]
 
 
 def _with_available() -> QuerySet[StockItemRow, StockItemRow]:

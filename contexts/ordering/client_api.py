@@ -29,8 +29,8 @@ from shared.http.auth import Bearer, Caller, caller_of
 from shared.http.etags import etag_of, is_unchanged
 from shared.http.idempotency import idempotent
 from shared.http.json import json_response
-from shared.http.pagination import decode_cursor, decode_moment, page_of
-from shared.http.schemas import Currency, In, ListIn, MoneyIn, MoneyOut, PageOut, problems
+from shared.http.pagination import decode_cursor, decode_moment, decode_number, page_of
+from shared.http.schemas import Currency, In, ListIn, MoneyIn, MoneyOut, PageOut, problems, refuse_unknown_parameters
 
 MOST_LINES = 200
 MOST_UNITS = 100_000  # of one sku in one line
@@ -175,6 +175,7 @@ def place(request: HttpRequest, payload: PlaceOrderIn) -> HttpResponse:
 )
 def list_orders(request: HttpRequest, query: Query[ListIn]) -> HttpResponse:
     """List own orders, the newest first; a key with orders:read sees all."""
+    refuse_unknown_parameters(request, known=ListIn)
     before = None
     if query.cursor:
         placed_at, order_id = decode_cursor(query.cursor, length=2)
@@ -222,11 +223,13 @@ def cancel(request: HttpRequest, order_id: UUID, payload: CancelOrderIn) -> Http
 )
 def timeline(request: HttpRequest, order_id: UUID, query: Query[ListIn]) -> HttpResponse:
     """List what happened to the order, when and by whom, the oldest first."""
-    whose = _whose(caller_of(request))
-    if not queries.exists(OrderId(order_id), of_customer=whose):
-        queries.order_of(OrderId(order_id), of_customer=whose)
-    after = int(decode_cursor(query.cursor, length=1)[0]) if query.cursor else 0
-    found = queries.timeline_of(OrderId(order_id), after=after, limit=query.limit + 1)
+    refuse_unknown_parameters(request, known=ListIn)
+    found = queries.timeline_of(
+        OrderId(order_id),
+        of_customer=_whose(caller_of(request)),
+        after=decode_number(query.cursor) if query.cursor else 0,
+        limit=query.limit + 1,
+    )
     page = page_of(found, limit=query.limit, key=lambda entry: (entry.sequence,))
     items = [
         {

@@ -90,14 +90,13 @@ def orders_of(
     return _views_of(list(rows.order_by("-placed_at", "-id")[:limit]))
 
 
-def timeline_of(order_id: OrderId, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:
-    """Return what happened to the order, the oldest first."""
+def timeline_of(
+    order_id: OrderId, *, of_customer: CustomerId | Anyone, after: int = 0, limit: int = 200
+) -> Sequence[HistoryEntry]:
+    """Return what happened to the customer's order, the oldest first, or raise OrderNotFound."""
+    if not _visible_to(of_customer).filter(id=order_id).exists():
+        raise OrderNotFound(order_id=order_id)
     return history_of(order_id, after=after, limit=limit)
-
-
-def exists(order_id: OrderId, *, of_customer: CustomerId | Anyone) -> bool:
-    """Tell whether the customer has this order."""
-    return _visible_to(of_customer).filter(id=order_id).exists()
 
 
 def unsettled_orders() -> int:

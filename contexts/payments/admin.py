@@ -1,8 +1,7 @@
 """Payments for operators: what was asked of the provider, and what is known of the outcome."""
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -67,16 +66,10 @@ class PaymentAdmin(ReadOnlyAdmin):
         ("Provider", {"fields": (("reference", "opened"),)}),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[PaymentRow], search_term: str
-    ) -> tuple[QuerySet[PaymentRow], bool]:
+    def found_by(self, term: str) -> Q:
         """Find payments by id, which an index has, or by the provider's reference, which reads the table."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
         wanted = id_in(term)
-        found = Q(reference=term) if wanted is None else Q(id=wanted) | Q(order_id=wanted)
-        return queryset.filter(found), False
+        return Q(reference=term) if wanted is None else Q(id=wanted) | Q(order_id=wanted)
 
     def title_of(self, row: PaymentRow) -> str:
         """Return the amount and the state of the payment."""

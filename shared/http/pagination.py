@@ -71,3 +71,11 @@ def decode_place(text: str | int, identifier: str | int) -> tuple[str, UUID]:
         return str(text), UUID(str(identifier))
     except ValueError:
         raise InvalidCursor from None
+
+
+def decode_number(cursor: str) -> int:
+    """Return the number that a cursor of a numbered list holds, or raise InvalidCursor."""
+    (number,) = decode_cursor(cursor, length=1)
+    if not isinstance(number, int) or not 0 <= number < 2**63:
+        raise InvalidCursor
+    return number

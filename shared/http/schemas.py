@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Generic, TypeVar
 
+from django.http import HttpRequest
 from ninja import Schema
+from ninja.errors import ValidationError
 from pydantic import ConfigDict, Field, StrictInt
 
 from shared.domain.money import Money
@@ -61,10 +63,17 @@ class ProblemOut(Schema):
 
 
 class ListIn(In):
-    """The query of a list; parameters that are not known are refused."""
+    """The query of a list."""
 
     limit: Limit = 20
     cursor: Cursor = None
+
+
+def refuse_unknown_parameters(request: HttpRequest, *, known: type[Schema]) -> None:
+    """Raise ValidationError (422) for query parameters that the schema does not name; Ninja drops them."""
+    unknown = sorted(set(request.GET) - set(known.model_fields))
+    if unknown:
+        raise ValidationError([{"loc": ("query", name), "msg": "Unknown parameter."} for name in unknown])
 
 
 def problems(*statuses: int) -> dict[int, type[ProblemOut]]:

@@ -74,17 +74,10 @@ class EventAdmin(ReadOnlyAdmin):
         ("Trace", {"fields": (("correlation_id", "causation_id"), "traceparent")}),
     )
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[OutboxMessageRow], search_term: str
-    ) -> tuple[QuerySet[OutboxMessageRow], bool]:
+    def found_by(self, term: str) -> Q:
         """Find events by id, which an index has, or by the beginning of their topic, the newest first."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
         wanted = id_in(term)
-        if wanted is None:
-            return queryset.filter(topic__startswith=term), False
-        return queryset.filter(Q(id=wanted) | Q(aggregate_id=wanted)), False
+        return Q(topic__startswith=term) if wanted is None else Q(id=wanted) | Q(aggregate_id=wanted)
 
     def title_of(self, row: OutboxMessageRow) -> str:
         """Return what happened."""
@@ -134,16 +127,10 @@ class DeliveryAdmin(ReadOnlyAdmin):
         rows: QuerySet[DeliveryRow] = super().get_queryset(request)
         return rows.select_related("message").defer("message__payload")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[DeliveryRow], search_term: str
-    ) -> tuple[QuerySet[DeliveryRow], bool]:
+    def found_by(self, term: str) -> Q:
         """Find deliveries by their event, which an index has, or by their handler, the newest first."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
         wanted = id_in(term)
-        found = Q(subscription__startswith=term) if wanted is None else Q(message_id=wanted)
-        return queryset.filter(found), False
+        return Q(subscription__startswith=term) if wanted is None else Q(message_id=wanted)
 
     def title_of(self, row: DeliveryRow) -> str:
         """Return what is told to whom."""
@@ -173,7 +160,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
     def retry_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:  # noqa: ARG002
         """Give the dead letter all its attempts again."""
-        self._retry(request, DeliveryRow.objects.filter(pk=int(object_id) if object_id.isdecimal() else None))
+        self._retry(request, DeliveryRow.objects.filter(pk__in=[object_id] if object_id.isdecimal() else []))
         return back_to("outbox_deliveryrow", object_id)
 
     def _retry(self, request: HttpRequest, rows: QuerySet[DeliveryRow]) -> None:

@@ -5,6 +5,7 @@ and no event is missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -12,8 +13,9 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -36,7 +38,7 @@ NEWEST = 50
 NOTHING = "–"  # noqa: RUF001 - what an empty cell shows
 
 
-class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # unfold is not typed
+class InfinitePaginator(paginator.InfinitePaginator):
     """Pages without a number of pages: one statement per page, however many rows there are.
 
     A ``count(*)`` reads the whole table, and a large OFFSET reads all that it skips; so nothing is counted, and
@@ -52,7 +54,21 @@ class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]  # u
         return DEEPEST_ROW
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
+@dataclass(frozen=True, slots=True)
+class _Titled:
+    """A row under its title: the templates call it by ``str()``, and rows have no name of their own."""
+
+    row: Any
+    title: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.row, name)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ReadOnlyAdmin(ModelAdmin):
     """A list and a page per row, to look at."""
 
     paginator = InfinitePaginator
@@ -72,6 +88,24 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
         """Return what the template of the row's page needs besides."""
         return {}
 
+    def found_by(self, term: str) -> Q | None:  # noqa: ARG002 - for those who search otherwise
+        """Return what the search term finds, by indexed columns; None leaves it to ``search_fields``."""
+        return None
+
+    def get_search_results(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        search_term: str,
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that the search term finds, each once."""
+        term = search_term.strip()
+        found = self.found_by(term) if term else Q()
+        if found is not None:
+            return queryset.filter(found), False
+        results: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, term)
+        return results
+
     def change_view(
         self,
         request: HttpRequest,
@@ -83,7 +117,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
         response = super().change_view(request, object_id, form_url, extra_context)
         row = (getattr(response, "context_data", None) or {}).get("original")
         if row is not None:
-            response.context_data |= {"subtitle": self.title_of(row), **self.context_of(row)}
+            title = self.title_of(row)
+            response.context_data |= {"original": _Titled(row, title), "subtitle": title, **self.context_of(row)}
         return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -99,7 +134,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]  # unfold is not typed
         return False
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold is not typed
+class ReadOnlyInline(TabularInline):
     """The rows that belong to another row, to look at."""
 
     extra = 0
@@ -120,7 +155,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]  # unfold is not type
         return False
 
 
-class NewestFormSet(PaginationInlineFormSet):  # type: ignore[misc]  # unfold is not typed
+class NewestFormSet(PaginationInlineFormSet):
     """The newest rows only: a busy item has more movements than a page can show."""
 
     @cached_property
@@ -133,7 +168,7 @@ class NewestFormSet(PaginationInlineFormSet):  # type: ignore[misc]  # unfold is
         return self._newest
 
 
-class DayRangeFilter(RangeDateFilter):  # type: ignore[misc]  # unfold is not typed
+class DayRangeFilter(RangeDateFilter):
     """Rows from one day to another, both included, in UTC."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
@@ -151,7 +186,7 @@ class DayRangeFilter(RangeDateFilter):  # type: ignore[misc]  # unfold is not ty
         return datetime(day.year, day.month, day.day, tzinfo=UTC) if day else None
 
 
-def column(description: str, *, ordering: str | None = None) -> Callable[[F], F]:
+def column(description: str, *, ordering: str | Combinable | None = None) -> Callable[[F], F]:
     """Name the method as a column or field of the admin."""
     return cast(Callable[[F], F], decorators.display(description=description, ordering=ordering))
 
@@ -159,7 +194,11 @@ def column(description: str, *, ordering: str | None = None) -> Callable[[F], F]
 def detail_action(
     description: str, *, url_path: str, icon: str, permission: str, dialog: Mapping[str, Any], variant: Any = None
 ) -> Callable[[F], F]:
-    """Have the method called from the row's page, after the operator filled in the dialog."""
+    """Have the method called from the row's page, after the operator filled in the dialog.
+
+    The permission names a method of the admin. One with a dot would have unfold look for it in the database
+    whenever Django checks itself, even before the first migration.
+    """
     return cast(
         Callable[[F], F],
         decorators.action(
@@ -228,6 +267,14 @@ def id_in(term: str) -> UUID | None:
         return UUID(term.strip())
     except ValueError:
         return None
+
+
+def id_or_404(object_id: object) -> UUID:
+    """Return the id in an address, or answer that there is nothing."""
+    id_ = id_in(str(object_id))
+    if id_ is None:
+        raise Http404
+    return id_
 
 
 def _in_words(error: OrderlyError) -> str:

@@ -21,6 +21,7 @@ from shared.persistence.admin import (
     column,
     detail_action,
     id_in,
+    id_or_404,
     labelled,
     moment,
 )
@@ -63,7 +64,7 @@ class StepInline(ReadOnlyInline):
         return moment(row.finished_at)
 
 
-class OverdueFilter(RadioFilter):  # type: ignore[misc]  # unfold is not typed
+class OverdueFilter(RadioFilter):
     """Processes past their deadline."""
 
     title = "deadline"
@@ -104,17 +105,10 @@ class SagaAdmin(ReadOnlyAdmin):
         rows: QuerySet[SagaRow] = super().get_queryset(request)
         return rows.defer("data")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[SagaRow], search_term: str
-    ) -> tuple[QuerySet[SagaRow], bool]:
+    def found_by(self, term: str) -> Q:
         """Find processes by the only things that an index has."""
-        if not search_term:
-            return queryset, False
-        wanted = id_in(search_term)
-        if wanted is None:
-            messages.info(request, "Processes are found by their own id, or by that of their order.")
-            return queryset.none(), False
-        return queryset.filter(Q(id=wanted) | Q(subject_id=wanted)), False
+        wanted = id_in(term)
+        return Q(pk__in=()) if wanted is None else Q(id=wanted) | Q(subject_id=wanted)
 
     def title_of(self, row: SagaRow) -> str:
         """Return the process and what it is about."""
@@ -143,7 +137,7 @@ class SagaAdmin(ReadOnlyAdmin):
     )
     def run_this_now(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:  # noqa: ARG002
         """Make the process due."""
-        self._run(request, SagaRow.objects.filter(pk=id_in(object_id)))
+        self._run(request, SagaRow.objects.filter(pk=id_or_404(object_id)))
         return back_to("saga_sagarow", object_id)
 
     def _run(self, request: HttpRequest, rows: QuerySet[SagaRow]) -> None:

@@ -291,7 +291,7 @@ class TestLoadOpeningStock:
             OpeningStock(sku=MUG, location="berlin", units=2),
         ]
 
-        assert inventory.load(opening) == 2
-        assert inventory.load([*opening, OpeningStock(sku=SHIRT, location="paris", units=1)]) == 1
+        assert inventory.load(opening=opening) == 2
+        assert inventory.load(opening=[*opening, OpeningStock(sku=SHIRT, location="paris", units=1)]) == 1
 
         inventory.hold(order_id=an_order_id(), wanted={SHIRT: 6, MUG: 2})

@@ -17,6 +17,7 @@ from contexts.ordering.domain import (
 from contexts.ordering.events import OrderCancelled, OrderConfirmed
 from contexts.ordering.sagas import ASK_AGAIN, Checkout
 from shared.domain.errors import ConflictError, OutcomeUnknown
+from shared.domain.model import Primitive
 from shared.domain.saga import Local, Remote, SagaRun, Wait
 from tests.ordering.builders import (
     TOKEN,
@@ -51,7 +52,7 @@ class CheckoutDesk:
     def run_of(self, order: Order, *, reason: str = "") -> SagaRun:
         """Have the order stored, and return the process about it."""
         self.orders.save(order)
-        data = {"method": "simulator", "token": TOKEN, "amount_minor": 4490, "currency": "EUR"}
+        data: dict[str, Primitive] = {"method": "simulator", "token": TOKEN, "amount_minor": 4490, "currency": "EUR"}
         return SagaRun(saga_id=uuid4(), subject_id=order.id, data=data, reason=reason)
 
     def order(self, run: SagaRun) -> Order:
@@ -218,12 +219,13 @@ class TestCancelOrder:
         assert desk.order(run).cancel_reason == "changed my mind"
         assert desk.orders.events == []
 
-    def test_of_an_order_that_never_came_to_its_payment_knows_of_none(self, desk: CheckoutDesk) -> None:
+    def test_of_an_order_that_never_came_to_its_payment_says_that_none_will_come(self, desk: CheckoutDesk) -> None:
         run = desk.run_of(a_pending_order(), reason="hold_expired")
 
         desk.checkout.cancel_order(run)
 
-        assert desk.order(run).payment == OrderPayment.awaited("EUR")
+        assert desk.order(run).payment == OrderPayment.never_begun("EUR")
+        assert desk.order(run).payment.status is PaymentStatus.VOIDED
 
     def test_leaves_no_confirmed_order_behind_when_asked_for_one(self, desk: CheckoutDesk) -> None:
         run = desk.run_of(a_confirmed_order(), reason="deadline_passed")

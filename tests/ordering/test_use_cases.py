@@ -187,7 +187,7 @@ class TestPlaceOrder:
         assert refusal.details == {"shipping_method": "by-drone", "currency": "EUR"}
 
     def test_is_refused_for_a_sku_that_is_not_for_sale_in_the_currency(self, shop: Shop) -> None:
-        shop.offer_shipping(a_shipping_method(price=Money(500, "USD")))
+        shop.offer_shipping(method=a_shipping_method(price=Money(500, "USD")))
 
         refusal = self._refusal(shop, UnknownSku, request=an_order_request(currency="USD"))
 
@@ -309,8 +309,8 @@ class TestNotePayment:
 
 class TestOfferShippingMethod:
     def test_adds_the_method_or_changes_its_price(self, shop: Shop) -> None:
-        shop.offer_shipping(a_shipping_method(code="express", price=euros("9.90")))
-        shop.offer_shipping(a_shipping_method(code="express", price=euros("12.90")))
+        shop.offer_shipping(method=a_shipping_method(code="express", price=euros("9.90")))
+        shop.offer_shipping(method=a_shipping_method(code="express", price=euros("12.90")))
 
         assert shop.shipping_methods.get("express", currency="EUR").price == euros("12.90")
         assert shop.shipping_methods.get("standard", currency="EUR").price == euros("4.90")

@@ -61,9 +61,11 @@ def an_authorized_payment(*, order_id: OrderId | None = None) -> Payment:
     return payment
 
 
-def a_declined_payment(*, order_id: OrderId | None = None, failure_code: str = "card_declined") -> Payment:
+def a_declined_payment(
+    *, order_id: OrderId | None = None, key: str = AUTHORIZE_KEY, failure_code: str = "card_declined"
+) -> Payment:
     """Build a payment that the provider refused."""
-    payment = an_attempted_payment(order_id=order_id)
+    payment = an_attempted_payment(order_id=order_id, key=key)
     payment.settle_authorization(an_outcome(status=OutcomeStatus.DECLINED, failure_code=failure_code), at=NOON)
     payment.release_events()
     return payment

@@ -1,24 +1,12 @@
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import ClassVar
 from uuid import UUID
 
 import pytest
 
 from shared.domain.errors import LostRace
-from shared.domain.model import Aggregate, Event
-from tests.shared.fakes import NOON, Shelf
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LampSwitched(Event):
-    topic: ClassVar[str] = "testing.lamp_switched.v1"
-
-    is_on: bool
-
-
-def switched(*, on: bool) -> LampSwitched:
-    return LampSwitched(is_on=on, occurred_at=NOON)
+from shared.domain.model import Aggregate
+from tests.shared.builders import switched
+from tests.shared.fakes import Shelf
 
 
 class TestAggregate:

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -35,13 +36,9 @@ class TestCursor:
         assert cursor.isascii()
 
     @given(garbage=st.text(max_size=40))
-    def test_that_is_garbage_is_refused_or_read_but_never_breaks(self, garbage: str) -> None:
-        try:
-            values = decode_cursor(garbage, length=2)
-        except InvalidCursor as refusal:
-            assert refusal.code == "invalid_cursor"
-        else:
-            assert len(values) == 2
+    def test_that_is_garbage_is_refused_and_never_breaks(self, garbage: str) -> None:
+        with contextlib.suppress(InvalidCursor):
+            assert len(decode_cursor(garbage, length=2)) == 2
 
     @pytest.mark.parametrize(
         "cursor",

@@ -1,0 +1,67 @@
+"""A table to leave traces in, and threads that have connections of their own."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from django.db import connection
+
+T = TypeVar("T")
+
+LONGEST_WAIT = 20.0  # seconds until a test gives up on something that should have happened
+
+
+class InThread(Protocol):
+    """Runs work in a thread that has a connection of its own."""
+
+    def __call__(self, work: Callable[[], T]) -> "Future[T]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What was written to the database and is still there; a note may stand there once, at commit."""
+
+    def write(self, note: str) -> None:
+        """Leave a note in the current transaction."""
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO testing_trace (note) VALUES (%s)", [note])
+
+    def touch(self, note: str) -> None:
+        """Lock the note until the transaction ends."""
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE testing_trace SET touched = touched + 1 WHERE note = %s", [note])
+
+    def touched(self, note: str) -> int:
+        """Return how often the note was touched."""
+        return int(scalar("SELECT touched FROM testing_trace WHERE note = %s", note))
+
+    @property
+    def all(self) -> list[str]:
+        """Return the notes, oldest first."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT note FROM testing_trace ORDER BY id")
+            return [note for (note,) in cursor.fetchall()]
+
+
+CREATE_TRACES = """
+CREATE TABLE testing_trace (
+    id bigserial PRIMARY KEY, note text UNIQUE DEFERRABLE INITIALLY DEFERRED, touched integer DEFAULT 0
+)
+"""
+DROP_TRACES = "DROP TABLE testing_trace"
+
+
+def execute(sql: str, *values: object) -> int:
+    """Run the statement and return how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.rowcount
+
+
+def scalar(sql: str, *values: object) -> int:
+    """Return the one whole number that the query yields."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        (value,) = cursor.fetchone() or (0,)
+        return int(value)

@@ -1,0 +1,283 @@
+import threading
+from contextlib import suppress
+
+import pytest
+from django.db import IntegrityError, connection
+
+from shared.domain.errors import ConflictError, LostRace
+from shared.persistence.unit_of_work import (
+    ATTEMPTS,
+    at_the_last_moment,
+    atomic,
+    in_transaction_with_retry,
+    savepoint,
+)
+from tests.shared.database import LONGEST_WAIT, InThread, Traces
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Refused(ConflictError):
+    """Not like this."""
+
+
+def refuse() -> None:
+    raise Refused
+
+
+class TestAtomic:
+    def test_commits_all_that_was_done(self, traces: Traces, in_thread: InThread) -> None:
+        with atomic():
+            traces.write("a")
+            traces.write("b")
+
+        assert in_thread(lambda: traces.all).result() == ["a", "b"]
+
+    def test_shows_nothing_to_others_before_its_end(self, traces: Traces, in_thread: InThread) -> None:
+        with atomic():
+            traces.write("a")
+
+            assert in_thread(lambda: traces.all).result() == []
+
+    def test_commits_nothing_when_it_is_left_by_an_error(self, traces: Traces) -> None:
+        with pytest.raises(Refused), atomic():
+            traces.write("a")
+            refuse()
+
+        assert traces.all == []
+
+    def test_joins_the_one_that_is_open(self, traces: Traces) -> None:
+        with pytest.raises(Refused), atomic():
+            with atomic():
+                traces.write("inner")
+            refuse()
+
+        assert traces.all == []
+
+    def test_is_one_transaction_however_many_join(self, traces: Traces) -> None:
+        with atomic():
+            outer = len(connection.savepoint_ids)
+            with atomic(), atomic():
+                assert len(connection.savepoint_ids) == outer
+                traces.write("a")
+
+        assert traces.all == ["a"]
+
+    def test_undoes_all_when_a_part_failed_even_if_its_error_is_swallowed(self, traces: Traces) -> None:
+        with atomic():
+            traces.write("outer")
+            with suppress(Refused), atomic():
+                traces.write("inner")
+                refuse()
+
+        assert traces.all == []
+
+    def test_is_over_when_it_is_over(self, traces: Traces) -> None:
+        with pytest.raises(Refused), atomic():
+            refuse()
+        with atomic():
+            traces.write("next")
+
+        assert traces.all == ["next"]
+
+
+class TestAtTheLastMoment:
+    def test_runs_after_everything_else_in_the_order_in_which_it_was_left(self, traces: Traces) -> None:
+        with atomic():
+            at_the_last_moment(lambda: traces.write("last"))
+            at_the_last_moment(lambda: traces.write("very last"))
+            traces.write("first")
+
+        assert traces.all == ["first", "last", "very last"]
+
+    def test_runs_before_the_commit(self, traces: Traces, in_thread: InThread) -> None:
+        seen: list[list[str]] = []
+        with atomic():
+            traces.write("a")
+            at_the_last_moment(lambda: seen.append(in_thread(lambda: traces.all).result()))
+
+        assert seen == [[]]
+
+    def test_waits_for_the_end_of_the_unit_that_it_joined(self, traces: Traces) -> None:
+        with atomic():
+            with atomic():
+                at_the_last_moment(lambda: traces.write("last"))
+            traces.write("first")
+
+        assert traces.all == ["first", "last"]
+
+    def test_undoes_everything_when_it_refuses(self, traces: Traces) -> None:
+        with pytest.raises(Refused, match=r"Not like this\."), atomic():
+            traces.write("a")
+            at_the_last_moment(lambda: traces.write("b"))
+            at_the_last_moment(refuse)
+
+        assert traces.all == []
+
+    def test_is_not_done_when_the_unit_fails_before(self, traces: Traces) -> None:
+        done: list[str] = []
+        with pytest.raises(Refused), atomic():
+            at_the_last_moment(lambda: done.append("never"))
+            refuse()
+
+        assert done == []
+
+    def test_may_leave_more_work(self, traces: Traces) -> None:
+        with atomic():
+            at_the_last_moment(lambda: at_the_last_moment(lambda: traces.write("more")))
+
+        assert traces.all == ["more"]
+
+    def test_runs_at_once_outside_any_unit(self, traces: Traces) -> None:
+        at_the_last_moment(lambda: traces.write("now"))
+
+        assert traces.all == ["now"]
+
+
+class TestSavepoint:
+    def test_can_fail_by_itself(self, traces: Traces) -> None:
+        with atomic():
+            traces.write("before")
+            with suppress(Refused), savepoint():
+                traces.write("inside")
+                refuse()
+            traces.write("after")
+
+        assert traces.all == ["before", "after"]
+
+    def test_does_its_last_work_at_its_own_end(self, traces: Traces) -> None:
+        with atomic():
+            with savepoint():
+                at_the_last_moment(lambda: traces.write("end of the part"))
+                traces.write("part")
+            traces.write("rest")
+
+        assert traces.all == ["part", "end of the part", "rest"]
+
+    def test_is_undone_by_last_work_that_refuses_while_the_rest_stays(self, traces: Traces) -> None:
+        with atomic():
+            traces.write("before")
+            with suppress(Refused), savepoint():
+                traces.write("inside")
+                at_the_last_moment(refuse)
+
+        assert traces.all == ["before"]
+
+    def test_takes_the_last_work_of_a_failed_part_with_it(self, traces: Traces) -> None:
+        with atomic():
+            with suppress(Refused), savepoint():
+                at_the_last_moment(lambda: traces.write("never"))
+                refuse()
+            traces.write("rest")
+
+        assert traces.all == ["rest"]
+
+    def test_is_undone_with_the_whole(self, traces: Traces) -> None:
+        with pytest.raises(Refused), atomic():
+            with savepoint():
+                traces.write("part")
+            refuse()
+
+        assert traces.all == []
+
+
+class TestRetry:
+    def test_runs_a_lost_race_again_from_the_start(self, traces: Traces) -> None:
+        attempts: list[int] = []
+
+        def race() -> str:
+            attempts.append(1)
+            traces.write(f"attempt {len(attempts)}")
+            if len(attempts) < 3:
+                raise LostRace
+            return "won"
+
+        assert in_transaction_with_retry(race) == "won"
+        assert traces.all == ["attempt 3"]
+
+    def test_runs_again_what_lost_its_race_at_the_last_moment(self, traces: Traces) -> None:
+        attempts: list[int] = []
+
+        def lose_twice() -> None:
+            attempts.append(1)
+            if len(attempts) < 3:
+                raise LostRace
+
+        def race() -> None:
+            traces.write("a")
+            at_the_last_moment(lose_twice)
+
+        in_transaction_with_retry(race)
+
+        assert (len(attempts), traces.all) == (3, ["a"])
+
+    def test_gives_up_in_the_end(self, traces: Traces) -> None:
+        attempts: list[int] = []
+
+        def race() -> None:
+            attempts.append(1)
+            traces.write("a")
+            raise LostRace
+
+        with pytest.raises(LostRace, match="Another transaction changed the same data first"):
+            in_transaction_with_retry(race)
+
+        assert (len(attempts), traces.all) == (ATTEMPTS, [])
+
+    @pytest.mark.parametrize("error", [Refused, ZeroDivisionError])
+    def test_does_not_repeat_what_failed_for_another_reason(self, traces: Traces, error: type[Exception]) -> None:
+        attempts: list[int] = []
+
+        def fail() -> None:
+            attempts.append(1)
+            raise error
+
+        with pytest.raises(error):
+            in_transaction_with_retry(fail)
+
+        assert len(attempts) == 1
+
+    def test_does_not_repeat_what_the_database_forbids(self, traces: Traces) -> None:
+        attempts: list[int] = []
+
+        def write_twice() -> None:
+            attempts.append(1)
+            traces.write("a")
+            traces.write("a")
+
+        with pytest.raises(IntegrityError, match="testing_trace_note_key"):
+            in_transaction_with_retry(write_twice)
+
+        assert len(attempts) == 1
+
+    def test_leaves_repeating_to_the_unit_that_is_open(self, traces: Traces) -> None:
+        attempts: list[int] = []
+
+        def lose() -> None:
+            attempts.append(1)
+            raise LostRace
+
+        with pytest.raises(LostRace), atomic():
+            in_transaction_with_retry(lose)
+
+        assert len(attempts) == 1
+
+    def test_brings_both_sides_of_a_deadlock_to_a_good_end(self, traces: Traces, in_thread: InThread) -> None:
+        traces.write("a")
+        traces.write("b")
+        both_hold_one = threading.Barrier(2, timeout=LONGEST_WAIT)
+        attempts: list[str] = []
+
+        def touch(first: str, second: str) -> None:
+            attempts.append(first)
+            traces.touch(first)
+            if attempts.count(first) == 1:
+                both_hold_one.wait()
+            traces.touch(second)
+
+        one = in_thread(lambda: in_transaction_with_retry(lambda: touch("a", "b")))
+        other = in_thread(lambda: in_transaction_with_retry(lambda: touch("b", "a")))
+        one.result(), other.result()
+
+        assert (traces.touched("a"), traces.touched("b")) == (2, 2)
+        assert len(attempts) == 3

@@ -60,6 +60,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add the numbers that this operator may see to the context of the first page."""
     watches = [watch for watch in _watches(timezone.now()) if request.user.has_perm(watch.permission)]
     return context | {
+        "title": "Dashboard",
         "sales": _sales() if request.user.has_perm("ordering.view_orderrow") else None,
         "cards": [watch.card() for watch in watches],
         "matters": [matter for watch in watches for matter in watch.matters()],

@@ -119,7 +119,6 @@ def _cacheable(request: HttpRequest, body: bytes, *, fresh: str) -> HttpResponse
     return HttpResponse(body, content_type="application/json", headers=headers)
 
 
-
 def _money_of(amount: str | None) -> Money | None:
     return Money.parse(amount, settings.DEFAULT_CURRENCY) if amount is not None else None
 

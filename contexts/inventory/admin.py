@@ -155,16 +155,16 @@ class LevelFilter(RadioFilter):
 class StockItemAdmin(ReadOnlyAdmin):
     """Stock per sku and location."""
 
-    list_display = ("sku", "location_code", "on_hand", "held", "available", "level")
+    list_display = ("shown_sku", "location_code", "on_hand", "held", "available", "level")
     list_filter = (LevelFilter, ("location", RelatedDropdownFilter))
     search_fields = ("sku__startswith",)
     search_help_text = "Beginning of a SKU"
     ordering = ("sku", "id")
-    sortable_by = ("available", "on_hand", "held")
+    sortable_by = ("shown_sku", "on_hand", "held", "available")
     actions_detail = ("adjust",)
     inlines = (MovementInline, OpenHoldInline)
     fieldsets = (
-        (None, {"fields": (("sku", "location_code"), ("on_hand", "held"), ("available", "backorder_limit"), "level")}),
+        (None, {"fields": (("shown_sku", "location_code"), ("on_hand", "held"), ("available", "backorder_limit"), "level")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockItemRow]:
@@ -206,6 +206,11 @@ class StockItemAdmin(ReadOnlyAdmin):
         )
         attempt(request, work, done="The stock is adjusted; see the newest movement.")
         return back_to("inventory_stockitemrow", object_id)
+
+    @column("SKU", ordering="sku")
+    def shown_sku(self, row: StockItemRow) -> str:
+        """Show what it is."""
+        return row.sku
 
     @column("Location", ordering="location__code")
     def location_code(self, row: StockItemRow) -> str:

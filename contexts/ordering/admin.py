@@ -91,13 +91,18 @@ class LineInline(ReadOnlyInline):
 
     model = OrderLineRow
     ordering = ("place",)
-    fields = ("sku", "name", "quantity", "unit_price", "discount", "total", "shipped", "returned")
+    fields = ("shown_sku", "name", "quantity", "unit_price", "discount", "total", "shipped", "returned")
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLineRow]:
         """Return the lines with their order, which knows the currency."""
         rows: QuerySet[OrderLineRow] = super().get_queryset(request)
         return rows.select_related("order")
+
+    @column("SKU")
+    def shown_sku(self, row: OrderLineRow) -> str:
+        """Show what it is."""
+        return row.sku
 
     @column("Unit price")
     def unit_price(self, row: OrderLineRow) -> SafeString:
@@ -122,7 +127,7 @@ class OrderAdmin(ReadOnlyAdmin):
     change_form_template = "ordering/admin/order.html"
     list_display = (
         "number",
-        "email",
+        "shown_email",
         "shown_status",
         "shown_payment",
         "shown_fulfillment",
@@ -193,7 +198,7 @@ class OrderAdmin(ReadOnlyAdmin):
             "title": "Cancel this order?",
             "description": "Its units go back on sale, and money that was reserved is given back.",
             "form_class": CancelOrderForm,
-            "form_submit_text": "Cancel the order",
+            "form_submit_text": "Yes, cancel the order",
         },
     )
     def cancel(self, request: HttpRequest, form: CancelOrderForm, object_id: str) -> HttpResponse:
@@ -207,6 +212,11 @@ class OrderAdmin(ReadOnlyAdmin):
         )
         attempt(request, work, done="The order is cancelled.")
         return back_to("ordering_orderrow", object_id)
+
+    @column("E-mail")
+    def shown_email(self, row: OrderRow) -> str:
+        """Show whom to write to."""
+        return row.email
 
     @column("Status")
     def shown_status(self, row: OrderRow) -> SafeString:

@@ -188,9 +188,10 @@ def sales_since(start: datetime) -> Sequence[SalesOfDay]:
     good = Q(status__in=(OrderStatus.CONFIRMED.value, OrderStatus.COMPLETED.value))
     sums = (
         OrderRow.objects.filter(placed_at__gte=start)
-        .values_list("currency")
-        .annotate(Count("id"), Coalesce(Sum("total_minor", filter=good), 0, output_field=BigIntegerField()))
+        .values("currency")
+        .annotate(orders=Count("id"), minor=Coalesce(Sum("total_minor", filter=good), 0, output_field=BigIntegerField()))
         .order_by("currency")
+        .values_list("currency", "orders", "minor")
     )
     return [
         SalesOfDay(currency=currency, orders=orders, revenue=Money(int(minor), currency))

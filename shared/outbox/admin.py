@@ -81,7 +81,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     def title_of(self, row: OutboxMessageRow) -> str:
         """Return what happened."""
-        return row.topic
+        return f"Event {row.topic}"
 
     @column("Occurred at (UTC)")
     def at(self, row: OutboxMessageRow) -> str:
@@ -134,7 +134,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
     def title_of(self, row: DeliveryRow) -> str:
         """Return what is told to whom."""
-        return f"{row.message.topic} to {row.subscription}"
+        return f"Delivery of {row.message.topic} to {row.subscription}"
 
     def has_retry_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002
         """Tell whether this operator may try dead letters again."""

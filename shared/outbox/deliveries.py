@@ -11,7 +11,7 @@ from shared.outbox.codec import from_payload
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscription_named
 from shared.persistence.pauses import pause_after
-from shared.persistence.unit_of_work import atomic
+from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.telemetry.context import WorkContext, working_as
 
@@ -32,31 +32,30 @@ def deliver(delivery_id: int) -> bool:
     the delivery is due again after a pause; after the last attempt it becomes a dead letter.
     """
     try:
-        return _deliver_in_transaction(delivery_id)
+        return in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, never lost
         _count_failure(delivery_id, error)
         return False
 
 
 def _deliver_in_transaction(delivery_id: int) -> bool:
-    with atomic():
-        delivery = (
-            DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
-            .select_related("message")
-            .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)
-            .first()
-        )
-        if delivery is None:
-            return False
-        subscription = subscription_named(delivery.subscription)
-        if subscription is None:
-            raise UnknownSubscription(delivery.subscription)
-        message = delivery.message
-        with working_as(context_of(message)):
-            subscription.handler(from_payload(subscription.event_type, message.payload))
-        DeliveryRow.objects.filter(pk=delivery_id).update(
-            status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now()
-        )
+    delivery = (
+        DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("message")
+        .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)
+        .first()
+    )
+    if delivery is None:
+        return False
+    subscription = subscription_named(delivery.subscription)
+    if subscription is None:
+        raise UnknownSubscription(delivery.subscription)
+    message = delivery.message
+    with working_as(context_of(message)):
+        subscription.handler(from_payload(subscription.event_type, message.payload))
+    DeliveryRow.objects.filter(pk=delivery_id).update(
+        status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now()
+    )
     return True
 
 

@@ -112,7 +112,7 @@ class SagaAdmin(ReadOnlyAdmin):
 
     def title_of(self, row: SagaRow) -> str:
         """Return the process and what it is about."""
-        return f"{row.name} of {row.subject_id}"
+        return f"Process {row.name} of {row.subject_id}"
 
     def has_run_permission(self, request: HttpRequest, object_id: object = None) -> bool:  # noqa: ARG002
         """Tell whether this operator may have processes run."""

@@ -1,0 +1,9 @@
+"""The entry point for an ASGI server; the web process uses WSGI (docs/decisions/0004-sync-core-async-edges.md)."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
+
+application = get_asgi_application()

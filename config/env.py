@@ -28,6 +28,9 @@ class Env(BaseSettings):
     psp_simulator_secret: SecretStr = SecretStr("psp-simulator-secret")
     metrics_token: SecretStr = Field(description="what Prometheus sends as its bearer token")
     prometheus_multiproc_dir: str = ""
+    crash_directory: str = Field(default="", description="for the kill matrix; production settings ignore it")
+    process_kind: str = ""
+    saga_lease_seconds: int = Field(default=60, ge=5, le=3600)
     database_pool_size: int = Field(default=10, ge=1, le=100)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True

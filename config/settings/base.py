@@ -102,6 +102,8 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_CURRENCY = "EUR"
+#: How long a worker may hold a process: longer than any call to another system, its time-outs and retries included.
+SAGA_LEASE = timedelta(seconds=60)
 
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"

@@ -1,5 +1,7 @@
 """For a developer's machine: convenient secrets, readable logs, nothing that may be exposed."""
 
+from datetime import timedelta
+
 from config.env import database_of, read_env, split
 from config.logging import configure_logging
 from config.settings.base import *  # noqa: F403
@@ -24,6 +26,9 @@ PSP_SIMULATOR_URL = env.psp_simulator_url
 PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = ""  # anybody on this machine may look
 DATA_DIRECTORY = env.data_directory
+CRASH_DIRECTORY = env.crash_directory
+PROCESS_KIND = env.process_kind
+SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 LOGGING = configure_logging(as_json=False, level=env.log_level)
 STATIC_ROOT = None  # served from where they are

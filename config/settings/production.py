@@ -1,5 +1,7 @@
 """For anything that others can reach: refuses to start without its secrets."""
 
+from datetime import timedelta
+
 from django.core.exceptions import ImproperlyConfigured
 
 from config.env import database_of, read_env, split
@@ -23,6 +25,7 @@ PSP_SIMULATOR_URL = env.psp_simulator_url
 PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = env.metrics_token.get_secret_value()
 DATA_DIRECTORY = env.data_directory
+SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 LOGGING = configure_logging(as_json=True, level=env.log_level)
 STORAGES = {

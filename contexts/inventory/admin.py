@@ -84,7 +84,7 @@ class MovementInline(ReadOnlyInline):
     readonly_fields = fields
 
     @column("At (UTC)")
-    def shown_at(self, row: MovementRow) -> str:
+    def shown_at(self, row: MovementRow) -> SafeString:
         """Show when it happened."""
         return moment(row.at)
 
@@ -125,12 +125,12 @@ class OpenHoldInline(ReadOnlyInline):
         return labelled(row.status, HOLD_COLOURS)
 
     @column("Held since (UTC)")
-    def since(self, row: HoldRow) -> str:
+    def since(self, row: HoldRow) -> SafeString:
         """Show when it was promised."""
         return moment(row.created_at)
 
     @column("Expires (UTC)")
-    def until(self, row: HoldRow) -> str:
+    def until(self, row: HoldRow) -> SafeString:
         """Show when a soft hold is given back."""
         return moment(row.expires_at)
 
@@ -164,7 +164,17 @@ class StockItemAdmin(ReadOnlyAdmin):
     actions_detail = ("adjust",)
     inlines = (MovementInline, OpenHoldInline)
     fieldsets = (
-        (None, {"fields": (("shown_sku", "location_code"), ("on_hand", "held"), ("available", "backorder_limit"), "level")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("shown_sku", "location_code"),
+                    ("on_hand", "held"),
+                    ("available", "backorder_limit"),
+                    "level",
+                )
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[StockItemRow]:

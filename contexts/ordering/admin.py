@@ -239,7 +239,7 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(Money(row.total_minor, row.currency))
 
     @column("Placed at (UTC)")
-    def shown_placed_at(self, row: OrderRow) -> str:
+    def shown_placed_at(self, row: OrderRow) -> SafeString:
         """Show when it was placed."""
         return moment(row.placed_at)
 

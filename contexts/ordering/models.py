@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.functions import Upper
 
 from contexts.ordering.domain import FulfillmentStatus, OrderStatus, PaymentStatus
 from shared.persistence.identifiers import new_id
@@ -81,6 +82,10 @@ class OrderRow(models.Model):
         indexes = [
             models.Index(fields=["customer_id", "-placed_at", "-id"], name="ordering_order_of_customer"),
             models.Index(fields=["-placed_at", "-id"], name="ordering_order_newest"),
+            models.Index(Upper("email"), name="ordering_order_by_email"),
+            models.Index(
+                fields=["placed_at"], name="ordering_order_in_doubt", condition=models.Q(payment_status="unknown")
+            ),
             models.Index(fields=["placed_at"], name="ordering_order_unsettled", condition=models.Q(status="pending")),
         ]
 

@@ -43,7 +43,7 @@ class OperationInline(ReadOnlyInline):
         return labelled(row.status, OPERATION_COLOURS)
 
     @column("Last attempt (UTC)")
-    def at(self, row: OperationRow) -> str:
+    def at(self, row: OperationRow) -> SafeString:
         """Show when the provider was asked last."""
         return moment(row.attempted_at)
 
@@ -96,6 +96,6 @@ class PaymentAdmin(ReadOnlyAdmin):
         return "yes, its order was cancelled" if row.is_given_up else "no"
 
     @column("Opened (UTC)")
-    def opened(self, row: PaymentRow) -> str:
+    def opened(self, row: PaymentRow) -> SafeString:
         """Show when the payment was begun."""
         return moment(row.created_at)

@@ -54,6 +54,8 @@ def decode_cursor(cursor: str, *, length: int) -> list[str | int]:
         raise InvalidCursor
     if any(isinstance(value, bool) or not isinstance(value, str | int) for value in values):
         raise InvalidCursor
+    if any(isinstance(value, str) and "\0" in value for value in values):
+        raise InvalidCursor
     return values
 
 

@@ -25,6 +25,7 @@ from shared.persistence.admin import (
     labelled,
     linked,
     moment,
+    short,
 )
 from shared.telemetry.context import act_as
 
@@ -50,7 +51,7 @@ class DeliveryInline(ReadOnlyInline):
         return labelled(_status_of(row), DELIVERY_COLOURS)
 
     @column("Ended (UTC)")
-    def shown_end(self, row: DeliveryRow) -> str:
+    def shown_end(self, row: DeliveryRow) -> SafeString:
         """Show when it was done or given up."""
         return moment(row.finished_at)
 
@@ -59,7 +60,7 @@ class DeliveryInline(ReadOnlyInline):
 class EventAdmin(ReadOnlyAdmin):
     """Events, the newest first."""
 
-    list_display = ("topic", "aggregate_id", "aggregate_sequence", "at", "shown_actor", "relayed")
+    list_display = ("topic", "aggregate", "aggregate_sequence", "at", "shown_actor", "relayed")
     list_filter = (("occurred_at", DayRangeFilter), ("pending", admin.BooleanFieldListFilter))
     search_fields = ("id", "aggregate_id", "topic")
     search_help_text = "Id of an aggregate or event, or a topic"
@@ -83,8 +84,13 @@ class EventAdmin(ReadOnlyAdmin):
         """Return what happened."""
         return f"Event {row.topic}"
 
+    @column("Aggregate")
+    def aggregate(self, row: OutboxMessageRow) -> SafeString:
+        """Show what it happened to."""
+        return short(row.aggregate_id)
+
     @column("Occurred at (UTC)")
-    def at(self, row: OutboxMessageRow) -> str:
+    def at(self, row: OutboxMessageRow) -> SafeString:
         """Show when it happened."""
         return moment(row.occurred_at)
 
@@ -193,12 +199,12 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return labelled(_status_of(row), DELIVERY_COLOURS)
 
     @column("Due (UTC)")
-    def due(self, row: DeliveryRow) -> str:
+    def due(self, row: DeliveryRow) -> SafeString:
         """Show when it is tried next."""
         return moment(row.due_at if row.status == DeliveryRow.Status.PENDING else None)
 
     @column("Ended (UTC)")
-    def ended(self, row: DeliveryRow) -> str:
+    def ended(self, row: DeliveryRow) -> SafeString:
         """Show when it was done or given up."""
         return moment(row.finished_at)
 

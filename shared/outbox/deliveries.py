@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from shared.outbox.codec import from_payload
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscription_named
+from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
 from shared.persistence.wakeup import wake_relay_after_commit
@@ -52,7 +53,9 @@ def _deliver_in_transaction(delivery_id: int) -> bool:
         raise UnknownSubscription(delivery.subscription)
     message = delivery.message
     with working_as(context_of(message)):
+        crash_point("delivery.before_handler")
         subscription.handler(from_payload(subscription.event_type, message.payload))
+    crash_point("delivery.after_handler")
     DeliveryRow.objects.filter(pk=delivery_id).update(
         status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now()
     )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import Http404, HttpRequest, HttpResponse
@@ -75,6 +76,7 @@ class ReadOnlyAdmin(ModelAdmin):
     list_per_page = ROWS_PER_PAGE
     list_max_show_all = 0
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_filter_submit = True
     list_fullwidth = True
     list_disable_select_all = True
@@ -248,9 +250,15 @@ def amount(money: Money) -> SafeString:
     )
 
 
-def moment(at: datetime | None) -> str:
+def moment(at: datetime | None) -> SafeString:
     """Show a time in UTC, to the second."""
-    return f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S}" if at else NOTHING
+    text = f"{at.astimezone(UTC):%d %b %Y, %H:%M:%S}" if at else NOTHING
+    return format_html('<span style="white-space: nowrap">{}</span>', text)
+
+
+def short(id_: UUID) -> SafeString:
+    """Show the ends of an id, with the whole of it as a hint."""
+    return format_html('<span style="white-space: nowrap" title="{}">{}…{}</span>', id_, str(id_)[:8], str(id_)[-6:])
 
 
 def actor_in_words(actor: str) -> SafeString:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from django.db import OperationalError, transaction
 
 from shared.domain.errors import LostRace
+from shared.persistence.crash_points import crash_point
 
 T = TypeVar("T")
 LastWork = Callable[[], None]
@@ -29,6 +30,8 @@ def atomic() -> Iterator[None]:
     with _with_last_moment(), transaction.atomic():
         yield
         _do_last_work()
+        crash_point("unit_of_work.before_commit")
+    crash_point("unit_of_work.after_commit")
 
 
 @contextmanager

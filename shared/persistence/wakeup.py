@@ -15,6 +15,8 @@ from celery import current_app
 from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from shared.persistence.crash_points import crash_point
+
 CHANNEL = "orderly_work"
 SHORTEST_PAUSE = 0.005  # seconds between two notifications of one process
 
@@ -30,10 +32,12 @@ def wake_relay_after_commit() -> None:
 
 def wake_worker(task: str, *, queue: str, ids: Sequence[object]) -> None:
     """Send the task with the ids; a broker that does not answer is logged, for the sweeper sends it again."""
+    crash_point("broker.before_publish")
     try:
         current_app.send_task(task, args=[[str(one) for one in ids]], queue=queue)
     except BrokerError as error:
         _log.warning("worker_not_woken", task=task, count=len(ids), error=str(error))
+    crash_point("broker.after_publish")
 
 
 def _wake_relay() -> None:

@@ -24,6 +24,7 @@ from shared.persistence.admin import (
     id_or_404,
     labelled,
     moment,
+    short,
 )
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.saga.models import SagaRow, SagaStepRow
@@ -54,12 +55,12 @@ class StepInline(ReadOnlyInline):
         return labelled(row.status, STEP_COLOURS)
 
     @column("Began (UTC)")
-    def shown_start(self, row: SagaStepRow) -> str:
+    def shown_start(self, row: SagaStepRow) -> SafeString:
         """Show when it was tried first."""
         return moment(row.started_at)
 
     @column("Ended (UTC)")
-    def shown_end(self, row: SagaStepRow) -> str:
+    def shown_end(self, row: SagaStepRow) -> SafeString:
         """Show when it was settled."""
         return moment(row.finished_at)
 
@@ -83,7 +84,7 @@ class OverdueFilter(RadioFilter):
 class SagaAdmin(ReadOnlyAdmin):
     """Processes; what they carry is neither shown nor read, for it may hold a payment token."""
 
-    list_display = ("name", "subject_id", "shown_status", "stage", "tries", "due", "deadline", "shown_error")
+    list_display = ("name", "subject", "shown_status", "stage", "tries", "due", "deadline", "shown_error")
     list_filter = (("status", ChoicesDropdownFilter), OverdueFilter)
     search_fields = ("id", "subject_id")
     search_help_text = "Id of a process or of its subject"
@@ -163,33 +164,38 @@ class SagaAdmin(ReadOnlyAdmin):
         is_overdue = row.status in OPEN and row.deadline_at <= timezone.now()
         return labelled("overdue" if is_overdue else row.status, PROCESS_COLOURS)
 
+    @column("Subject")
+    def subject(self, row: SagaRow) -> SafeString:
+        """Show what it is about."""
+        return short(row.subject_id)
+
     @column("Tries / failures")
     def tries(self, row: SagaRow) -> str:
         """Show how often the step in hand was tried, and how often the process failed."""
         return f"{row.attempts} / {row.failures}"
 
     @column("Due")
-    def due(self, row: SagaRow) -> str:
+    def due(self, row: SagaRow) -> SafeString:
         """Show when it is looked at next."""
         return moment(row.due_at)
 
     @column("Deadline")
-    def deadline(self, row: SagaRow) -> str:
+    def deadline(self, row: SagaRow) -> SafeString:
         """Show by when it should have ended."""
         return moment(row.deadline_at)
 
     @column("Begun")
-    def begun(self, row: SagaRow) -> str:
+    def begun(self, row: SagaRow) -> SafeString:
         """Show when it was begun."""
         return moment(row.created_at)
 
     @column("Ended")
-    def ended(self, row: SagaRow) -> str:
+    def ended(self, row: SagaRow) -> SafeString:
         """Show when it ended."""
         return moment(row.finished_at)
 
     @column("With a worker until")
-    def leased(self, row: SagaRow) -> str:
+    def leased(self, row: SagaRow) -> SafeString:
         """Show until when no second worker takes it."""
         return moment(row.leased_until)
 

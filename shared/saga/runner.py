@@ -10,12 +10,14 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
+from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from shared.domain.errors import DomainError, OutcomeUnknown
 from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
+from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, savepoint
 from shared.resilience.guard import refuse_inside_transaction
@@ -23,8 +25,7 @@ from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
 from shared.telemetry.context import WorkContext, working_as
 
-#: Longer than any call to another system may take, its own time-outs and retries included.
-LEASE = timedelta(seconds=60)
+LEASE = settings.SAGA_LEASE
 LAST_ERROR_LENGTH = 2000  # characters
 DEADLINE_PASSED = "deadline_passed"
 OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
@@ -165,7 +166,10 @@ def _make(call: _Call) -> _Outcome:
     refuse_inside_transaction()
     try:
         with working_as(call.context):
-            return call.step.do(call.run, call.key)
+            crash_point("saga.before_call")
+            answer = call.step.do(call.run, call.key)
+            crash_point("saga.after_call")
+            return answer
     except DomainError as refusal:
         return _Refused(refusal)
     except Exception as error:  # noqa: BLE001 - counted, and the call is made again with the same key

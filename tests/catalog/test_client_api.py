@@ -17,6 +17,7 @@ from shared.persistence.identifiers import new_id
 from tests.catalog.builders import (
     NOW,
     CategoryFactory,
+    PriceFactory,
     StockItemFactory,
     VariantFactory,
     a_product_row,
@@ -83,6 +84,12 @@ class TestListOfProducts:
             ],
             "next_cursor": None,
         }
+
+    def test_shows_the_price_in_the_currency_that_the_product_is_listed_in(self, client: Client) -> None:
+        variant = a_product_row(price_currency="USD").variants.get()
+        PriceFactory.create(variant=variant, currency="EUR")
+        shown = client.get(PRODUCTS).json()["items"][0]["variants"]
+        assert [each["price"]["currency"] for each in shown] == ["USD"]
 
     def test_is_empty_when_nothing_is_for_sale(self, client: Client) -> None:
         a_product_row(is_active=False)

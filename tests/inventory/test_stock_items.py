@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from contexts.inventory.domain import (
     Allocation,
@@ -27,6 +27,7 @@ from shared.outbox.messages import history_of
 from shared.persistence.unit_of_work import atomic
 from tests.inventory.builders import MUG, SHIRT, an_order_id
 from tests.inventory.fakes import InMemoryLocations, InMemoryStockItems
+from tests.shared.database import execute
 from tests.shared.fakes import NOON
 
 IN_TIME = NOON + timedelta(minutes=14)
@@ -266,7 +267,10 @@ class StockItemsContract:
 
     def test_loads_each_item_once_with_a_first_movement(self) -> None:
         item_id = self.put(units=10)
-        opening = [OpeningStock(sku=SHIRT, location="berlin", units=99), OpeningStock(sku=MUG, location="berlin", units=1)]
+        opening = [
+            OpeningStock(sku=SHIRT, location="berlin", units=99),
+            OpeningStock(sku=MUG, location="berlin", units=1),
+        ]
 
         with self.unit_of_work():
             assert self.stock.load(opening, at=NOON) == 1
@@ -341,34 +345,25 @@ class TestLastWordOfTheDatabase:
             pytest.param("held = -1", "inventory_stock_item_never_oversold", id="less held than nothing"),
             pytest.param("on_hand = 1", "inventory_stock_item_never_oversold", id="too little left for the promises"),
             pytest.param("backorder_limit = -1", "inventory_stock_item_not_negative", id="a negative limit"),
-            pytest.param(
-                "on_hand = -1, held = 0", "inventory_stock_item_not_negative", id="less on hand than nothing"
-            ),
+            pytest.param("on_hand = -1, held = 0", "inventory_stock_item_not_negative", id="less on hand than nothing"),
         ],
     )
     def test_keeps_promises_within_bounds(self, item: StockItemRow, change: str, constraint: str) -> None:
-        with pytest.raises(IntegrityError, match=constraint), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"UPDATE inventory_stock_item SET {change} WHERE id = %s", [item.id])  # noqa: S608
+        with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+            execute(f"UPDATE inventory_stock_item SET {change} WHERE id = %s", item.id)  # noqa: S608 - from the list
 
     def test_lets_the_very_last_unit_be_promised(self, item: StockItemRow) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE inventory_stock_item SET held = 12 WHERE id = %s", [item.id])
-
-            assert cursor.rowcount == 1
+        assert execute("UPDATE inventory_stock_item SET held = 12 WHERE id = %s", item.id) == 1
 
     def test_keeps_one_item_per_sku_and_location(self, item: StockItemRow) -> None:
         with pytest.raises(IntegrityError, match="inventory_stock_item_once_per_location"), transaction.atomic():
             StockItemRow.objects.create(sku=SHIRT, location=item.location)
 
     def test_keeps_one_hold_per_order_and_item(self, item: StockItemRow) -> None:
-        hold = HoldRow.objects.create(
-            order_id=uuid4(), stock_item=item, sku=SHIRT, quantity=1, expires_at=EXPIRY
-        )
+        hold = HoldRow.objects.create(order_id=uuid4(), stock_item=item, sku=SHIRT, quantity=1, expires_at=EXPIRY)
 
         with pytest.raises(IntegrityError, match="inventory_hold_once_per_order"), transaction.atomic():
-            HoldRow.objects.create(
-                order_id=hold.order_id, stock_item=item, sku=SHIRT, quantity=1, expires_at=EXPIRY
-            )
+            HoldRow.objects.create(order_id=hold.order_id, stock_item=item, sku=SHIRT, quantity=1, expires_at=EXPIRY)
 
     def test_keeps_no_hold_of_nothing(self, item: StockItemRow) -> None:
         with pytest.raises(IntegrityError, match="inventory_hold_of_something"), transaction.atomic():
@@ -381,6 +376,7 @@ class TestLastWordOfTheDatabase:
     def test_keeps_an_item_that_has_a_ledger(self, item: StockItemRow) -> None:
         MovementRow.objects.create(stock_item=item, delta=10, on_hand=10, reason="opening", actor="system", at=NOON)
 
-        with pytest.raises(IntegrityError, match="inventory_movement"), transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("DELETE FROM inventory_stock_item WHERE id = %s", [item.id])
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+        with pytest.raises(IntegrityError, match="inventory_movement"), transaction.atomic():
+            execute("DELETE FROM inventory_stock_item WHERE id = %s", item.id)

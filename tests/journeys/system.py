@@ -17,6 +17,7 @@ import httpx2
 import psycopg
 
 from contexts.payments.simulator.__main__ import DEFAULT_SECRET
+from shared.embedded import LocalServers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -54,6 +55,8 @@ class System:
     psp_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     api_key: str = ""
+    told: Mapping[str, str] = field(default_factory=dict)
+    crash_directory: Path = Path()
 
     @property
     def url(self) -> str:
@@ -70,13 +73,17 @@ class System:
             "DATA_DIRECTORY": str(self.directory),
             "PSP_SIMULATOR_URL": f"http://127.0.0.1:{self.psp_port}",
             "PYTHONUNBUFFERED": "1",
+            **self.told,
         }
 
     @property
     def commands(self) -> Mapping[str, list[str]]:
         """Return how each process is started; the same lines as in the Procfile, with small numbers."""
         python = sys.executable
-        web = "--interface wsgi config.wsgi:application --host 127.0.0.1 --workers 2 --blocking-threads 8 --no-ws"
+        web = (
+            "--interface wsgi config.wsgi:application --host 127.0.0.1 --workers 2 --blocking-threads 8 --no-ws"
+            " --respawn-failed-workers"
+        )
         worker = "worker --pool threads --concurrency 8 --without-gossip --without-mingle"
         return {
             "psp": [
@@ -100,7 +107,12 @@ class System:
         for name in names:
             log = (self.directory / f"{name}.log").open("ab")
             self.processes[name] = subprocess.Popen(
-                self.commands[name], cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                self.commands[name],
+                cwd=ROOT,
+                env={**self.environment, "PROCESS_KIND": name},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def kill(self, name: str) -> None:
@@ -108,6 +120,24 @@ class System:
         process = self.processes.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    def restart_if_dead(self, name: str) -> None:
+        """Start a process again that was killed; the server's master starts its own workers again."""
+        process = self.processes[name]
+        if name == "web":
+            eventually(self.is_ready, within=START_WITHIN, what="readiness")
+            return
+        eventually(lambda: process.poll() is not None, what=f"the death of {name}")
+        self.start(name)
+
+    def kill_postgres(self) -> None:
+        """Kill PostgreSQL's postmaster at once; its children end by themselves."""
+        pid = int((self.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+    def start_postgres(self) -> None:
+        """Start PostgreSQL again on the same data and port."""
+        LocalServers(directory=self.directory / "servers", durable=True).postgres.start()
 
     def stop(self) -> None:
         """Ask all processes to end; kill those that do not."""
@@ -172,23 +202,40 @@ class System:
 
 
 @contextmanager
-def running_system(*, processes: tuple[str, ...] = ("psp", "web", "worker", "relay", "beat")) -> Iterator[System]:
-    """Make a migrated and seeded database, start the processes on it, and leave nothing behind."""
-    from shared.embedded import throwaway_servers
+def running_system(
+    *,
+    processes: tuple[str, ...] = ("psp", "web", "worker", "relay", "beat"),
+    durable: bool = False,
+    told: Mapping[str, str] | None = None,
+) -> Iterator[System]:
+    """Make a migrated and seeded database, start the processes on it, and leave nothing behind.
 
-    with (
-        tempfile.TemporaryDirectory(prefix="orderly-journey-") as directory,
-        throwaway_servers() as urls,
-    ):
-        system = System(database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=Path(directory))
+    Only durable servers keep every commit when they are killed themselves.
+    """
+    with tempfile.TemporaryDirectory(prefix="orderly-journey-") as name, _servers(Path(name), durable) as urls:
+        directory = Path(name)
+        system = System(
+            database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=directory, told=told or {}
+        )
         try:
             for command in ("migrate", "seed"):
                 done = system.manage(command)
                 assert done.returncode == 0, done.stdout + done.stderr
-            system.api_key = (system.directory / "demo-api-key").read_text().strip()
+            system.api_key = (directory / "demo-api-key").read_text().strip()
             system.start(*processes)
             if "web" in processes:
                 eventually(system.is_ready, within=START_WITHIN, what="readiness")
             yield system
         finally:
             system.stop()
+
+
+@contextmanager
+def _servers(directory: Path, durable: bool) -> Iterator[Mapping[str, str]]:
+    servers = LocalServers(directory=directory / "servers", durable=durable)
+    servers.directory.mkdir()
+    lease = servers.acquire(purpose="journeys", urls=("DATABASE_URL", "REDIS_URL"))
+    try:
+        yield lease.urls
+    finally:
+        lease.release()

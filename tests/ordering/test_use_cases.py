@@ -51,7 +51,6 @@ from tests.ordering.fakes import (
 )
 from tests.shared.fakes import NOON, ObservedUnitOfWork, RecordingSagaStarter, SequentialIds, SettableClock
 
-
 E = TypeVar("E", bound=DomainError)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from contexts.payments.domain import OperationKind, Payment
 from contexts.payments.models import OperationRow
@@ -30,6 +30,7 @@ from tests.payments.builders import (
     an_unknown_payment,
 )
 from tests.payments.fakes import InMemoryPayments
+from tests.shared.database import execute
 from tests.shared.fakes import NOON
 
 LATER = NOON + timedelta(hours=1)
@@ -185,18 +186,11 @@ class TestLastWordOfTheDatabase:
             )
 
     def test_keeps_amounts_from_falling_below_nothing(self, payment: Payment) -> None:
-        with (
-            pytest.raises(IntegrityError, match="payments_amount_not_negative"),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("UPDATE payments_payment SET amount_minor = -1 WHERE id = %s", [payment.id])
+        with pytest.raises(IntegrityError, match="payments_amount_not_negative"), transaction.atomic():
+            execute("UPDATE payments_payment SET amount_minor = -1 WHERE id = %s", payment.id)
 
     def test_keeps_a_payment_that_the_provider_was_asked_about(self, payment: Payment) -> None:
-        with (
-            pytest.raises(IntegrityError, match="payments_operation"),
-            transaction.atomic(),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute("DELETE FROM payments_payment WHERE id = %s", [payment.id])
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+        with pytest.raises(IntegrityError, match="payments_operation"), transaction.atomic():
+            execute("DELETE FROM payments_payment WHERE id = %s", payment.id)

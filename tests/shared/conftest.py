@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def traces(transactional_db: None) -> Iterator[Traces]:
+def traces(db: None) -> Iterator[Traces]:
     """Have a table that only this test knows."""
     execute(CREATE_TRACES)
     yield Traces()

@@ -1,11 +1,16 @@
 """A table to leave traces in, and threads that have connections of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
+from uuid import UUID
 
 from django.db import connection
+
+from shared.persistence.unit_of_work import atomic
 
 T = TypeVar("T")
 
@@ -34,7 +39,10 @@ class Traces:
 
     def touched(self, note: str) -> int:
         """Return how often the note was touched."""
-        return int(scalar("SELECT touched FROM testing_trace WHERE note = %s", note))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT touched FROM testing_trace WHERE note = %s", [note])
+            (touched,) = cursor.fetchone() or (0,)
+            return int(touched)
 
     @property
     def all(self) -> list[str]:
@@ -52,16 +60,26 @@ CREATE TABLE testing_trace (
 DROP_TRACES = "DROP TABLE testing_trace"
 
 
-def execute(sql: str, *values: object) -> int:
+def execute(sql: str, *values: str | int | datetime | UUID) -> int:
     """Run the statement and return how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
-        return cursor.rowcount
+        changed: int = cursor.rowcount
+        return changed
 
 
-def scalar(sql: str, *values: object) -> int:
-    """Return the one whole number that the query yields."""
+def database_time() -> datetime:
+    """Return what the clock of the database shows this very moment."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        (value,) = cursor.fetchone() or (0,)
-        return int(value)
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone() or (None,)
+        assert isinstance(now, datetime)
+        return now
+
+
+@contextmanager
+def failing_unit_of_work() -> Iterator[None]:
+    """Open a unit of work that fails at its end, whatever is done in it."""
+    with suppress(ZeroDivisionError), atomic():
+        yield
+        raise ZeroDivisionError

@@ -1,6 +1,7 @@
 import pytest
 from django.db import transaction
 
+from shared.domain.ports import UnitOfWork
 from shared.persistence.unit_of_work import atomic, savepoint
 from shared.resilience.guard import CalledInsideTransaction, outside_transactions, refuse_inside_transaction
 
@@ -27,7 +28,7 @@ class TestGuard:
         assert Vendor.tell.__doc__ == "Send the word."
 
     @pytest.mark.parametrize("block", [atomic, transaction.atomic])
-    def test_refuses_to_call_a_vendor_inside_one(self, block: type[transaction.Atomic]) -> None:
+    def test_refuses_to_call_a_vendor_inside_one(self, block: UnitOfWork) -> None:
         vendor = Vendor()
 
         with pytest.raises(CalledInsideTransaction, match="commit first, then call"), block():

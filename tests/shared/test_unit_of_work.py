@@ -12,9 +12,9 @@ from shared.persistence.unit_of_work import (
     in_transaction_with_retry,
     savepoint,
 )
-from tests.shared.database import LONGEST_WAIT, InThread, Traces
+from tests.shared.database import LONGEST_WAIT, InThread, Traces, failing_unit_of_work
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 class Refused(ConflictError):
@@ -25,6 +25,7 @@ def refuse() -> None:
     raise Refused
 
 
+@pytest.mark.django_db(transaction=True)
 class TestAtomic:
     def test_commits_all_that_was_done(self, traces: Traces, in_thread: InThread) -> None:
         with atomic():
@@ -40,17 +41,19 @@ class TestAtomic:
             assert in_thread(lambda: traces.all).result() == []
 
     def test_commits_nothing_when_it_is_left_by_an_error(self, traces: Traces) -> None:
-        with pytest.raises(Refused), atomic():
-            traces.write("a")
-            refuse()
+        def write_and_fail() -> None:
+            with atomic():
+                traces.write("a")
+                refuse()
+
+        with pytest.raises(Refused):
+            write_and_fail()
 
         assert traces.all == []
 
     def test_joins_the_one_that_is_open(self, traces: Traces) -> None:
-        with pytest.raises(Refused), atomic():
-            with atomic():
-                traces.write("inner")
-            refuse()
+        with failing_unit_of_work(), atomic():
+            traces.write("inner")
 
         assert traces.all == []
 
@@ -105,18 +108,21 @@ class TestAtTheLastMoment:
         assert traces.all == ["first", "last"]
 
     def test_undoes_everything_when_it_refuses(self, traces: Traces) -> None:
-        with pytest.raises(Refused, match=r"Not like this\."), atomic():
-            traces.write("a")
-            at_the_last_moment(lambda: traces.write("b"))
-            at_the_last_moment(refuse)
+        def write_and_refuse() -> None:
+            with atomic():
+                traces.write("a")
+                at_the_last_moment(lambda: traces.write("b"))
+                at_the_last_moment(refuse)
+
+        with pytest.raises(Refused, match=r"Not like this\."):
+            write_and_refuse()
 
         assert traces.all == []
 
     def test_is_not_done_when_the_unit_fails_before(self, traces: Traces) -> None:
         done: list[str] = []
-        with pytest.raises(Refused), atomic():
+        with failing_unit_of_work():
             at_the_last_moment(lambda: done.append("never"))
-            refuse()
 
         assert done == []
 
@@ -171,10 +177,8 @@ class TestSavepoint:
         assert traces.all == ["rest"]
 
     def test_is_undone_with_the_whole(self, traces: Traces) -> None:
-        with pytest.raises(Refused), atomic():
-            with savepoint():
-                traces.write("part")
-            refuse()
+        with failing_unit_of_work(), savepoint():
+            traces.write("part")
 
         assert traces.all == []
 
@@ -235,6 +239,7 @@ class TestRetry:
 
         assert len(attempts) == 1
 
+    @pytest.mark.django_db(transaction=True)
     def test_does_not_repeat_what_the_database_forbids(self, traces: Traces) -> None:
         attempts: list[int] = []
 

@@ -2,16 +2,17 @@
 
 PYTHON ?= python3
 BASKETS ?= 2000
+ROUNDS ?= 1
 IN_VENV := .venv/bin/python
 WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay reset audit clean
+.PHONY: help run test check format replay chaos reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the whole system on this machine (PORT=8000); Ctrl-C stops it
 	@.ci/install run
@@ -33,11 +34,19 @@ replay: ## play real shopping baskets through the running code (BASKETS=2000)
 	@.ci/install replay
 	@exec $(IN_VENV) manage.py replay --baskets $(BASKETS)
 
+chaos: ## kill everything at every crash point, judge, and write docs/kill-matrix.md (ROUNDS=1)
+	@.ci/install dev
+	@exec $(IN_VENV) -m tests.chaos --rounds $(ROUNDS)
+
 reset: ## remove the local data in .data
 	@.ci/install run
 	@exec $(IN_VENV) -m config.local reset
 
-audit: ## look the locked packages up in the database of known vulnerabilities
+audit: ## check the conservation laws on the local data
+	@.ci/install run
+	@exec $(IN_VENV) manage.py audit
+
+dependencies: ## look the locked packages up in the database of known vulnerabilities
 	@.ci/install dev
 	@exec .venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
 

@@ -1,14 +1,11 @@
 """What every test may use."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.core.cache import cache
 
 
 @pytest.fixture(autouse=True)
-def _clean_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+def _clean_cache(request: pytest.FixtureRequest) -> None:
     """Begin each test that touches the database with an empty cache."""
     if "db" in request.fixturenames or "transactional_db" in request.fixturenames:
         cache.clear()
-    yield

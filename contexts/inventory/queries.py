@@ -49,13 +49,13 @@ def stock_items(
     limit: int,
 ) -> list[StockItemView]:
     """Return stock items by sku and id, from the one after the given sku and id on."""
-    rows = _with_available()
+    rows = _rows()
     if sku is not None:
         rows = rows.filter(sku=sku)
     if location is not None:
         rows = rows.filter(location__code=location)
     if available_below is not None:
-        rows = rows.filter(available__lt=available_below)
+        rows = rows.filter(on_hand__lt=F("held") - F("backorder_limit") + available_below)
     if after is not None:
         rows = rows.filter(Q(sku__gt=after[0]) | Q(sku=after[0], id__gt=after[1]))
     return [_view_of(row) for row in rows.order_by("sku", "id")[:limit]]
@@ -63,7 +63,7 @@ def stock_items(
 
 def stock_item(stock_item_id: UUID) -> StockItemView | None:
     """Return one stock item."""
-    row = _with_available().filter(id=stock_item_id).first()
+    row = _rows().filter(id=stock_item_id).first()
     return _view_of(row) if row is not None else None
 
 
@@ -139,10 +139,8 @@ def lowest_stock(*, limit: int) -> Sequence[StockItemView]:
     return [_view_of(row) for row in rows[:limit]]
 
 
-def _with_available() -> QuerySet[StockItemRow, StockItemRow]:
-    return StockItemRow.objects.select_related("location").annotate(
-        available=F("on_hand") + F("backorder_limit") - F("held")
-    )
+def _rows() -> QuerySet[StockItemRow]:
+    return StockItemRow.objects.select_related("location")
 
 
 def _view_of(row: StockItemRow) -> StockItemView:

@@ -62,9 +62,12 @@ def decode_cursor(cursor: str, *, length: int) -> list[str | int]:
 def decode_moment(moment: str | int, identifier: str | int) -> tuple[datetime, UUID]:
     """Return the time and id that a cursor of a list by time holds, or raise InvalidCursor."""
     try:
-        return datetime.fromisoformat(str(moment)), UUID(str(identifier))
+        at, place = datetime.fromisoformat(str(moment)), UUID(str(identifier))
     except ValueError:
         raise InvalidCursor from None
+    if at.tzinfo is None:
+        raise InvalidCursor
+    return at, place
 
 
 def decode_place(text: str | int, identifier: str | int) -> tuple[str, UUID]:

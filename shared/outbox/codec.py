@@ -1,7 +1,5 @@
 """Events to JSON and back; fields that are not known are ignored, so that old and new code run side by side."""
 
-from collections.abc import Hashable
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -11,9 +9,7 @@ from shared.domain.model import Event
 E = TypeVar("E", bound=Event)
 
 
-@cache
-def _adapter_of(event_type: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(event_type)
+_adapters: dict[type[Event], TypeAdapter[Any]] = {}
 
 
 def to_payload(event: Event) -> dict[str, Any]:
@@ -24,5 +20,11 @@ def to_payload(event: Event) -> dict[str, Any]:
 
 def from_payload(event_type: type[E], payload: dict[str, Any]) -> E:
     """Return the event that the payload tells of; raise pydantic.ValidationError when it does not fit."""
-    event: E = _adapter_of(event_type).validate_python(payload)  # type: ignore[arg-type]
+    event: E = _adapter_of(event_type).validate_python(payload)
     return event
+
+
+def _adapter_of(event_type: type[Event]) -> TypeAdapter[Any]:
+    if event_type not in _adapters:
+        _adapters[event_type] = TypeAdapter(event_type)
+    return _adapters[event_type]

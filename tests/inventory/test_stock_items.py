@@ -247,6 +247,18 @@ class StockItemsContract:
             self.stock.release_expired_holds_of(order_id, at=EXPIRY)
         assert self.get(item_id).held == 0
 
+    def test_does_not_release_again_what_was_released_before_it_ran_out(self) -> None:
+        item_id = self.put()
+        order_id = self.hold(item_id, 4)
+        self.hold(item_id, 5)
+        with self.unit_of_work():
+            self.stock.release_holds_of(order_id)
+
+        with self.unit_of_work():
+            self.stock.release_expired_holds_of(order_id, at=EXPIRY)
+
+        assert self.get(item_id).held == 5
+
     def test_names_each_order_whose_holds_have_run_out_once(self) -> None:
         shirt, mug = self.put(sku=SHIRT), self.put(sku=MUG)
         both, released, hardened = self.hold(shirt, 1), self.hold(shirt, 1), self.hold(shirt, 1)

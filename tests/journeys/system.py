@@ -180,7 +180,7 @@ class System:
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the system's own database."""
         with psycopg.connect(self.database_url, autocommit=True) as connection:
-            return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, parameters).fetchall()
 
     def is_ready(self) -> bool:
         """Tell whether the server says that it is ready."""

@@ -307,7 +307,7 @@ class TestRead:
 
     def test_answers_304_to_who_has_the_present_version(self, shop: Shop) -> None:
         order = shop.place().json()
-        answer = shop.get(f"/api/v1/orders/{order['id']}", **{"If-None-Match": '"v1"'})
+        answer = shop.get(f"/api/v1/orders/{order['id']}", None, **{"If-None-Match": '"v1"'})
 
         assert (answer.status_code, answer.content) == (304, b"")
 
@@ -319,7 +319,7 @@ class TestRead:
         answer = shop.client.delete("/api/v1/orders")
 
         assert problem(answer) == (405, "method_not_allowed")
-        assert answer["Allow"] == "GET, POST"
+        assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
 
     def test_answers_400_to_a_nul_in_the_url(self, shop: Shop) -> None:
         assert problem(shop.client.get("/api/v1/products?q=%00")) == (400, "malformed_request")

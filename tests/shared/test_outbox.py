@@ -121,6 +121,19 @@ class TestPublish:
 
             assert len(list(listener.notifies(timeout=LONGEST_WAIT, stop_after=1))) == 1
 
+    @pytest.mark.django_db(transaction=True)
+    def test_wakes_the_relay_outside_the_transaction_so_that_commits_do_not_queue_behind_it(self) -> None:
+        sent: list[tuple[str, bool]] = []
+
+        def note(execute: Callable[..., object], sql: str, *rest: object) -> object:
+            sent.append((sql, connection.in_atomic_block))
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(note):
+            tell(a_lamp(switches=1))
+
+        assert [each for each in sent if each[0].startswith("NOTIFY")] == [(f"NOTIFY {CHANNEL}", False)]
+
 
 class TestHistory:
     def test_begins_after_the_event_that_is_known(self) -> None:
@@ -180,7 +193,7 @@ class TestRelay:
     def test_wakes_workers_with_the_ids_of_the_deliveries_and_nothing_else(self) -> None:
         Heard("note_lamp")
         broker = redis.Redis.from_url(settings.REDIS_URL)
-        broker.flushdb()
+        broker.delete("orderly:deliveries")
 
         ids = relayed(a_lamp(switches=3))
 
@@ -437,7 +450,7 @@ class TestOverdue:
         Heard("note_lamp")
         relayed(a_lamp(switches=1))
         broker = redis.Redis.from_url(settings.REDIS_URL)
-        broker.flushall()
+        broker.delete("orderly:deliveries")
         execute("UPDATE outbox_delivery SET due_at = %s", database_time() - WAKE_UP_GRACE)
 
         assert wait_until(lambda: dispatch_overdue_deliveries() == 1, seconds=LONGEST_WAIT)

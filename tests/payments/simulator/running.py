@@ -117,7 +117,7 @@ class Simulator:
     def authorise(
         self,
         *,
-        token: str = "tok_approved",  # noqa: S107 - a token of the simulator, not a password
+        token: str = "tok_approved",
         amount: int = 1_000,
         key: str | None = None,
         reference: str | None = None,

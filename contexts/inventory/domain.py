@@ -89,7 +89,7 @@ class StockItem(Aggregate):
             raise NothingToAdjust
         change = delta if delta is not None else (counted or 0) - self.on_hand
         if self.on_hand + change > MOST_UNITS:
-            raise TooManyUnits
+            raise TooManyUnits(pointer="/counted" if delta is None else "/delta")
         if self.available + change < 0 or self.on_hand + change < 0:
             raise StockPromised(on_hand=self.on_hand, held=self.held, backorder_limit=self.backorder_limit)
         self.on_hand += change

@@ -15,7 +15,7 @@ PaymentId = NewType("PaymentId", UUID)
 OrderId = NewType("OrderId", UUID)
 
 #: Longer than a request to a provider can be under way, its time-out included.
-REQUEST_LIFETIME = timedelta(seconds=30)
+REQUEST_LIFETIME = timedelta(seconds=60)
 NEVER_ARRIVED = "never_arrived"
 
 
@@ -128,6 +128,15 @@ class Payment(Aggregate):
         """Return the key under which the provider is asked for this, however often: that of the first attempt."""
         return self.operations[kind].key
 
+    @property
+    def holds_unwanted_money(self) -> bool:
+        """Tell whether the provider reserved an amount that has to be given back."""
+        return self.is_given_up and self.status is PaymentStatus.AUTHORIZED
+
+    @property
+    def _was_taken_to_be_lost(self) -> bool:
+        return self.status is PaymentStatus.FAILED and self.failure_code == NEVER_ARRIVED
+
     def attempt_authorization(self, *, key: str, at: datetime) -> None:
         """Note that the provider is about to be asked; the key of the first attempt stays."""
         if self.is_given_up:
@@ -138,13 +147,18 @@ class Payment(Aggregate):
         operation.attempted_at = at
 
     def settle_authorization(self, outcome: Outcome, *, at: datetime) -> None:
-        """Take note of the provider's answer; an answer that is known already changes nothing."""
+        """Take note of the provider's answer; an answer that is known already changes nothing.
+
+        An approval counts even after the request was taken to be lost: then there is money to give back.
+        """
         self.reference = outcome.reference or self.reference
-        if self.is_settled or outcome.status is OutcomeStatus.PENDING:
+        is_news = not self.is_settled or self._was_taken_to_be_lost
+        if outcome.status is OutcomeStatus.PENDING or not is_news:
             return
         operation = self.operations[OperationKind.AUTHORIZE]
         if outcome.status is OutcomeStatus.AUTHORIZED:
             operation.status = OperationStatus.SUCCEEDED
+            operation.failure_code = self.failure_code = None
             self.status = PaymentStatus.AUTHORIZED
             self.record(
                 events.PaymentAuthorized(
@@ -156,7 +170,8 @@ class Payment(Aggregate):
                 )
             )
             return
-        self._fail(outcome.failure_code or outcome.status.value, at=at)
+        if not self.is_settled:
+            self._fail(outcome.failure_code or outcome.status.value, at=at)
 
     def lose_sight(self, *, at: datetime) -> None:
         """Note that the provider did not answer: the money may be reserved, or not."""

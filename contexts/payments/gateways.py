@@ -11,11 +11,11 @@ from contexts.payments.domain import Outcome, OutcomeStatus, UnknownPaymentMetho
 from contexts.payments.ports import PaymentGateway
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.money import Money
-from shared.resilience.guard import outside_transactions
+from shared.resilience.http import client_for, errors_told_apart
+from shared.resilience.vendor import Vendor
 
-CONNECT_TIMEOUT = 2.0  # seconds
-ANSWER_TIMEOUT = 10.0  # seconds
-CONNECTIONS = 32
+#: Asking what came of a request and sending it again takes less than REQUEST_LIFETIME, at the very longest.
+SIMULATOR = Vendor(name="simulator", at_most=32)
 
 STATUSES: Mapping[str, OutcomeStatus] = {
     "authorized": OutcomeStatus.AUTHORIZED,
@@ -32,10 +32,10 @@ class ProviderRefusedRequest(ExternalAPIError):
 class SimulatorGateway:
     """The PSP simulator over HTTP; its contract is described beside it."""
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, *, vendor: Vendor, client: httpx2.Client) -> None:
+        self._vendor = vendor
         self._client = client
 
-    @outside_transactions
     def authorize(self, *, key: str, amount: Money, token: str, reference: str) -> Outcome:
         """Reserve the amount, once per key; raise OutcomeUnknown when there is no telling whether it did."""
         answer = self._send(
@@ -53,7 +53,6 @@ class SimulatorGateway:
             return Outcome(status=OutcomeStatus.DECLINED, reference="", failure_code="invalid_token")
         return _outcome_of(_understood(answer))
 
-    @outside_transactions
     def find(self, *, key: str) -> Outcome | None:
         """Return what came of the authorisation that was sent under the key; None when it never arrived."""
         answer = self._send("GET", f"/v1/operations/{key}")
@@ -61,7 +60,6 @@ class SimulatorGateway:
             return None
         return _outcome_of(_understood(answer)["resource"])
 
-    @outside_transactions
     def void(self, *, key: str, reference: str) -> None:
         """Give the reservation up, once per key; doing it twice is harmless."""
         _understood(self._send("POST", f"/v1/authorizations/{reference}/void", key=key, json={}))
@@ -70,14 +68,17 @@ class SimulatorGateway:
         self, method: str, path: str, *, key: str | None = None, json: dict[str, Any] | None = None
     ) -> httpx2.Response:
         headers = {"Idempotency-Key": key} if key else {}
-        try:
-            answer = self._client.request(method, path, headers=headers, json=json)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise ExternalAPIError(provider="simulator", error=type(error).__name__) from error
-        except httpx2.TransportError as error:
-            raise OutcomeUnknown(provider="simulator", error=type(error).__name__) from error
-        if answer.status_code >= 500 or _is_in_progress(answer):
-            raise OutcomeUnknown(provider="simulator", status=answer.status_code)
+
+        def exchange() -> httpx2.Response:
+            with errors_told_apart(self._vendor):
+                answer = self._client.request(method, path, headers=headers, json=json)
+            if answer.status_code >= 500:
+                raise OutcomeUnknown(provider=self._vendor.name, status=answer.status_code)
+            return answer
+
+        answer = self._vendor.call(exchange)
+        if _is_in_progress(answer):
+            raise OutcomeUnknown(provider=self._vendor.name, status=answer.status_code)
         return answer
 
 
@@ -97,14 +98,8 @@ class ConfiguredGateways:
 
 @cache
 def _simulator(url: str, secret: str) -> SimulatorGateway:
-    return SimulatorGateway(
-        httpx2.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {secret}"},
-            timeout=httpx2.Timeout(ANSWER_TIMEOUT, connect=CONNECT_TIMEOUT),
-            limits=httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-        )
-    )
+    client = client_for(SIMULATOR, base_url=url, headers={"Authorization": f"Bearer {secret}"})
+    return SimulatorGateway(vendor=SIMULATOR, client=client)
 
 
 def _is_in_progress(answer: httpx2.Response) -> bool:

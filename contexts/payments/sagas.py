@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from contexts.payments.domain import OrderId
 from contexts.payments.use_cases import VoidPayment
@@ -12,7 +13,10 @@ ASK_AGAIN = Wait(pause=timedelta(seconds=2))
 
 @dataclass(frozen=True, slots=True)
 class Voiding:
-    """Give back what was reserved for a cancelled order; there is no way back from that."""
+    """Give back what was reserved for a cancelled order; there is no way back from that.
+
+    Its subject is the order, or the payment where an approval came so late that the order's voiding was over.
+    """
 
     void_payment: VoidPayment
 
@@ -28,5 +32,6 @@ class Voiding:
 
     def void(self, run: SagaRun, key: str) -> Wait | None:
         """Have the provider give the reservation up."""
-        outcome = self.void_payment(order_id=OrderId(run.subject_id), key=key)
+        order_id = OrderId(UUID(str(run.data["order_id"])))
+        outcome = self.void_payment(order_id=order_id, key=key)
         return ASK_AGAIN if outcome == "pending" else None

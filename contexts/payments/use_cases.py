@@ -16,6 +16,7 @@ class AuthorizePayment:
 
     payments: Payments
     gateways: PaymentGateways
+    begin_voiding: StartSaga
     unit_of_work: UnitOfWork
     new_id: NewId
     now: Clock
@@ -59,6 +60,8 @@ class AuthorizePayment:
             payment = self._again(payment)
             payment.settle_authorization(outcome, at=self.now())
             self.payments.save(payment)
+            if payment.holds_unwanted_money:
+                self.begin_voiding(subject_id=payment.id, data={"order_id": str(payment.order_id)})
         return payment
 
     def _again(self, payment: Payment) -> Payment:
@@ -132,4 +135,4 @@ class ReturnMoney:
             payment = self.payments.for_order(order_id)
             if payment is None or payment.status in (PaymentStatus.FAILED, PaymentStatus.VOIDED):
                 return
-            self.begin_voiding(subject_id=order_id, data={})
+            self.begin_voiding(subject_id=order_id, data={"order_id": str(order_id)})

@@ -13,9 +13,15 @@ from shared.saga.registry import register
 _payments = DjangoPayments()
 
 gateways = ConfiguredGateways()
-authorize_payment = AuthorizePayment(
-    payments=_payments, gateways=gateways, unit_of_work=atomic, new_id=new_id, now=timezone.now
-)
 void_payment = VoidPayment(payments=_payments, gateways=gateways, unit_of_work=atomic, now=timezone.now)
 voiding = Voiding(void_payment=void_payment)
-return_money = ReturnMoney(payments=_payments, begin_voiding=register(voiding.saga), unit_of_work=atomic)
+_begin_voiding = register(voiding.saga)
+authorize_payment = AuthorizePayment(
+    payments=_payments,
+    gateways=gateways,
+    begin_voiding=_begin_voiding,
+    unit_of_work=atomic,
+    new_id=new_id,
+    now=timezone.now,
+)
+return_money = ReturnMoney(payments=_payments, begin_voiding=_begin_voiding, unit_of_work=atomic)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from shared.domain.errors import LostRace
 from shared.persistence.crash_points import crash_point
@@ -20,6 +20,10 @@ ATTEMPTS = 6
 _last_moment: ContextVar[list[LastWork] | None] = ContextVar("last_moment", default=None)
 
 
+class RolledBackInside(RuntimeError):
+    """An error inside a nested unit of work was swallowed: nothing of the outer one can be committed any more."""
+
+
 @contextmanager
 def atomic() -> Iterator[None]:
     """Open the unit of work, or join the one that is open; all of it is committed, or nothing."""
@@ -30,6 +34,7 @@ def atomic() -> Iterator[None]:
     with _with_last_moment(), transaction.atomic():
         yield
         _do_last_work()
+        _refuse_silent_rollback()
         crash_point("unit_of_work.before_commit")
     crash_point("unit_of_work.after_commit")
 
@@ -86,6 +91,11 @@ def _with_last_moment() -> Iterator[None]:
         yield
     finally:
         _last_moment.reset(token)
+
+
+def _refuse_silent_rollback() -> None:
+    if connection.needs_rollback:
+        raise RolledBackInside(RolledBackInside.__doc__)
 
 
 def _do_last_work() -> None:

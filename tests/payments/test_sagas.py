@@ -13,7 +13,7 @@ from tests.payments.fakes import Behaviour, InMemoryPayments, OneGateway, Script
 from tests.shared.fakes import ObservedUnitOfWork, SettableClock
 
 ORDER_ID = an_order_id()
-RUN = SagaRun(saga_id=uuid4(), subject_id=ORDER_ID, data={})
+RUN = SagaRun(saga_id=uuid4(), subject_id=ORDER_ID, data={"order_id": str(ORDER_ID)})
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ class Till:
         self._authorize = AuthorizePayment(
             payments=self.payments,
             gateways=gateways,
+            begin_voiding=self.begin_voiding,
             unit_of_work=self.unit_of_work,
             new_id=SequentialIds(),
             now=self.clock,
@@ -248,7 +249,6 @@ class TestAuthorizePayment:
 
         assert till.payment.status is PaymentStatus.AUTHORIZED
 
-    @pytest.mark.xfail(strict=True, reason="defect: a late approval is forgotten, and nobody gives the money back")
     def test_that_is_approved_after_it_was_taken_to_be_lost_is_given_back_all_the_same(self, till: Till) -> None:
         def be_slow_while_the_order_is_cancelled() -> None:
             till.gateway.when_called = lambda: None
@@ -258,8 +258,9 @@ class TestAuthorizePayment:
         till.gateway.when_called = be_slow_while_the_order_is_cancelled
         with pytest.raises(PaymentGivenUp):
             till.authorize()
-        till.void()
 
+        assert till.begin_voiding.begun == {till.payment.id: {"order_id": str(till.order_id)}}
+        till.void()
         assert till.gateway.reserved == {}
 
     def test_notes_the_time_of_each_attempt(self, till: Till) -> None:
@@ -413,5 +414,5 @@ class TestReturnMoney:
         till.return_money()
         till.return_money()
 
-        assert till.begin_voiding.begun == {till.order_id: {}}
+        assert till.begin_voiding.begun == {till.order_id: {"order_id": str(till.order_id)}}
         assert till.gateway.calls == []

@@ -7,6 +7,7 @@ from django.db import IntegrityError, connection
 from shared.domain.errors import ConflictError, LostRace
 from shared.persistence.unit_of_work import (
     ATTEMPTS,
+    RolledBackInside,
     at_the_last_moment,
     atomic,
     in_transaction_with_retry,
@@ -64,8 +65,8 @@ class TestAtomic:
 
         assert traces.all == ["a"]
 
-    def test_undoes_all_when_a_part_failed_even_if_its_error_is_swallowed(self, traces: Traces) -> None:
-        with atomic():
+    def test_undoes_all_and_says_so_when_the_error_of_a_part_is_swallowed(self, traces: Traces) -> None:
+        with pytest.raises(RolledBackInside, match="was swallowed"), atomic():
             traces.write("outer")
             with suppress(Refused), atomic():
                 traces.write("inner")

@@ -1,0 +1,158 @@
+"""What all processes know of a vendor, kept in Valkey; without Valkey nobody knows, and nobody waits."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cache
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from shared.resilience import scripts
+from shared.resilience.policy import Breaker, Budget
+
+PREFIX: Final = "orderly:vendor:"
+ANSWER_TIMEOUT: Final = 0.2  # seconds
+DOWN_FOR: Final = 1.0  # seconds in which a Valkey that did not answer is not asked again by this process
+LOGGED_EVERY: Final = 60.0  # seconds
+MILLION: Final = 1_000_000  # µs in a second, parts of a retry
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """Whether a call may be made now, and how many seconds to wait otherwise."""
+
+    is_granted: bool
+    generation: int
+    retry_after: float
+
+
+class Change(IntEnum):
+    """What the outcome of a call did to the breaker."""
+
+    NONE = 0
+    OPENED = 1
+    OPENED_AGAIN = 2
+    CLOSED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What the outcome of a call did to the breaker, and whether the call may be repeated."""
+
+    change: Change = Change.NONE
+    may_repeat: bool = False
+
+
+@dataclass(slots=True)
+class SharedState:
+    """The vendors' state on one Valkey; each method returns None when Valkey does not answer.
+
+    One unanswered question costs 0.2 s at most; then this process asks no more for a second.
+    """
+
+    url: str
+    _down_until: float = field(default=0.0, init=False)
+    _silent_until: float = field(default=0.0, init=False)
+    _client: "Redis" = field(init=False)
+    _enter: Any = field(init=False)
+    _leave: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = Redis.from_url(
+            self.url,
+            socket_timeout=ANSWER_TIMEOUT,
+            socket_connect_timeout=ANSWER_TIMEOUT,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+        )
+        self._enter = self._client.register_script(scripts.ENTER)
+        self._leave = self._client.register_script(scripts.LEAVE)
+
+    def enter(self, name: str, *, breaker: Breaker, budget: Budget, lease: float, is_first: bool) -> Permit | None:
+        """Ask for a permit; a first attempt earns its share of a retry, ``lease`` is a probe's, in seconds."""
+        answer = self._run(
+            self._enter,
+            name,
+            round(breaker.rest * MILLION),
+            round(lease * MILLION),
+            int(is_first),
+            round(budget.share * MILLION),
+            budget.floor,
+            budget.most * MILLION,
+        )
+        if answer is None:
+            return None
+        granted, generation, wait = answer
+        return Permit(is_granted=bool(granted), generation=generation, retry_after=wait / MILLION)
+
+    def leave(
+        self, name: str, permit: Permit, *, verdict: str, breaker: Breaker, budget: Budget, wants_to_repeat: bool
+    ) -> Effect | None:
+        """Tell how the call went, and ask whether it may be repeated."""
+        answer = self._run(
+            self._leave,
+            name,
+            permit.generation,
+            verdict,
+            int(wants_to_repeat),
+            round(breaker.rest * MILLION),
+            round(breaker.window * MILLION),
+            breaker.failures,
+            breaker.share,
+            budget.floor,
+            budget.most * MILLION,
+        )
+        return None if answer is None else Effect(change=Change(answer[0]), may_repeat=bool(answer[1]))
+
+    def of_breakers(self, names: Iterable[str]) -> Mapping[str, str] | None:
+        """Return closed, open or half_open for each name."""
+        wanted = list(names)
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for name in wanted:
+                    pipeline.hget(key_of(name), "state")
+                return {name: state or "closed" for name, state in zip(wanted, pipeline.execute(), strict=True)}
+        except RedisError as error:
+            self._note_failure(error)
+            return None
+
+    def _run(self, script: Any, name: str, *arguments: object) -> list[int] | None:
+        if time.monotonic() < self._down_until:
+            return None
+        try:
+            answer: list[int] = script(keys=[key_of(name)], args=arguments)
+        except RedisError as error:
+            self._note_failure(error)
+            return None
+        return answer
+
+    def _note_failure(self, error: RedisError) -> None:
+        now = time.monotonic()
+        self._down_until = now + DOWN_FOR
+        if now >= self._silent_until:
+            self._silent_until = now + LOGGED_EVERY
+            _log.warning("vendor_state_unreachable", error=f"{type(error).__name__}: {error}")
+
+
+def key_of(name: str) -> str:
+    """Return the key of a vendor's state; the braces keep it in one slot of a cluster."""
+    return f"{PREFIX}{{{name}}}"
+
+
+def shared_state() -> SharedState:
+    """Return the state on the Valkey of the settings."""
+    return _shared_state_at(settings.REDIS_URL)
+
+
+@cache
+def _shared_state_at(url: str) -> SharedState:
+    return SharedState(url)

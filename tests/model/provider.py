@@ -9,7 +9,7 @@ from enum import StrEnum
 from contexts.payments.domain import Outcome, OutcomeStatus
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.money import Money
-from tests.model.workers import reach
+from tests.model.workers import Killed, reach
 
 #: How long a request may be under way after its sender gave up waiting for an answer.
 UNDER_WAY = timedelta(seconds=20)
@@ -88,7 +88,7 @@ class Provider:
     def authorize(self, *, key: str, amount: Money, token: str, reference: str) -> Outcome:
         """Reserve the amount, once per key; raise OutcomeUnknown when there is no telling whether it did."""
         if not self.is_sent_in_time(reference):
-            raise AssertionError("sent too late")
+            raise Killed
         self._card_of_key[key] = token
         mood = self._called(key)
         if mood is Mood.ARRIVE_LATE:

@@ -161,7 +161,7 @@ def some_workers(*, hang_up: Callable[[], None] = lambda: None) -> Iterator[Work
     _at_the_end.append(hang_up)
     try:
         yield workers
-        workers.kill_all()
     finally:
+        workers.kill_all()
         workers.leave()
         _at_the_end.remove(hang_up)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from shared.domain.errors import LostRace
-from shared.domain.model import Aggregate, Event, Primitive
+from shared.domain.model import Aggregate, Event, Primitive, RecordedEvent
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -78,24 +78,29 @@ class Shelf(Generic[A]):
     """Keeps aggregates as a database would: hands out copies, refuses stale ones, and keeps their events."""
 
     def __init__(self) -> None:
-        self._kept: dict[UUID, A] = {}
-        self.events: list[Event] = []
+        self.kept: dict[UUID, A] = {}
+        self.history: list[tuple[UUID, RecordedEvent]] = []
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self.kept)
 
     def __iter__(self) -> Iterator[A]:
-        return iter(deepcopy(list(self._kept.values())))
+        return (deepcopy(aggregate) for aggregate in list(self.kept.values()))
+
+    @property
+    def events(self) -> list[Event]:
+        """Return what was published, oldest first."""
+        return [recorded.event for _, recorded in self.history]
 
     def find(self, aggregate_id: UUID) -> A | None:
         """Return a copy of the aggregate."""
-        return deepcopy(self._kept.get(aggregate_id))
+        return deepcopy(self.kept.get(aggregate_id))
 
     def keep(self, aggregate: A) -> None:
         """Keep a copy, or raise LostRace when another version was kept since this one was handed out."""
-        kept = self._kept.get(aggregate.id)
+        kept = self.kept.get(aggregate.id)
         if aggregate.version != (kept.version if kept is not None else 0):
             raise LostRace
         aggregate.version += 1
-        self.events.extend(recorded.event for recorded in aggregate.release_events())
-        self._kept[aggregate.id] = deepcopy(aggregate)
+        self.history.extend((aggregate.id, recorded) for recorded in aggregate.release_events())
+        self.kept[aggregate.id] = deepcopy(aggregate)

@@ -66,11 +66,15 @@ class TestAtomic:
         assert traces.all == ["a"]
 
     def test_undoes_all_and_says_so_when_the_error_of_a_part_is_swallowed(self, traces: Traces) -> None:
-        with pytest.raises(RolledBackInside, match="was swallowed"), atomic():
-            traces.write("outer")
-            with suppress(Refused), atomic():
-                traces.write("inner")
-                refuse()
+        def swallow() -> None:
+            with atomic():
+                traces.write("outer")
+                with suppress(Refused), atomic():
+                    traces.write("inner")
+                    refuse()
+
+        with pytest.raises(RolledBackInside, match="was swallowed"):
+            swallow()
 
         assert traces.all == []
 

@@ -24,10 +24,20 @@ from contexts.inventory.ports import OpeningStock
 from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
 from shared.persistence.identifiers import new_id
+from shared.persistence.inserts import Insert
 from shared.persistence.unit_of_work import at_the_last_moment
 from shared.telemetry.context import current_work
 
 LOADED_AT_ONCE = 5000
+
+#: One text for any number of skus, so that it is prepared once.
+OFFERS = """
+SELECT item.id, item.sku, item.on_hand + item.backorder_limit - item.held
+FROM inventory_stock_item AS item JOIN inventory_location AS location ON location.id = item.location_id
+WHERE item.sku = ANY(%s) ORDER BY location.priority, item.id
+"""
+
+INSERT_HOLDS = Insert.into(HoldRow, "order_id", "stock_item", "sku", "quantity", "expires_at")
 
 #: Adds to ``held`` where enough is left; rows are locked in the order of their ids, so two orders never deadlock.
 CHANGE_HELD = """
@@ -90,24 +100,20 @@ class DjangoStockItems:
 
     def offers_of(self, skus: Sequence[str]) -> Sequence[Offer]:
         """Return what can be promised of the skus now, the preferred location first; locks nothing."""
-        rows = (
-            StockItemRow.objects.filter(sku__in=skus)
-            .order_by("location__priority", "id")
-            .values_list("id", "sku", F("on_hand") + F("backorder_limit") - F("held"))
-        )
-        return [Offer(stock_item_id=StockItemId(id_), sku=sku, available=free) for id_, sku, free in rows]
+        with connection.cursor() as cursor:
+            cursor.execute(OFFERS, [list(skus)])
+            return [
+                Offer(stock_item_id=StockItemId(id_), sku=sku, available=available)
+                for id_, sku, available in cursor.fetchall()
+            ]
 
     def hold(self, *, order_id: OrderId, allocations: Sequence[Allocation], expires_at: datetime) -> None:
         """Promise the units softly to the order, or raise LostRace when another order was faster."""
-        HoldRow.objects.bulk_create(
-            HoldRow(
-                order_id=order_id,
-                stock_item_id=allocation.stock_item_id,
-                sku=allocation.sku,
-                quantity=allocation.quantity,
-                expires_at=expires_at,
-            )
-            for allocation in allocations
+        INSERT_HOLDS.rows(
+            [
+                (order_id, allocation.stock_item_id, allocation.sku, allocation.quantity, expires_at)
+                for allocation in allocations
+            ]
         )
         change = {allocation.stock_item_id: allocation.quantity for allocation in allocations}
         at_the_last_moment(lambda: self._change_held(change))

@@ -24,6 +24,52 @@ from contexts.ordering.models import OrderLineRow, OrderRow, ShippingMethodRow
 from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
+from shared.persistence.inserts import Insert
+
+WHAT_CHANGES = (
+    "status",
+    "payment_id",
+    "payment_status",
+    "authorized_minor",
+    "captured_minor",
+    "refunded_minor",
+    "failure_code",
+    "fulfillment_status",
+    "cancelled_at",
+    "cancel_reason",
+    "sequence",
+)
+INSERT_ORDER = Insert.into(
+    OrderRow,
+    "id",
+    "number",
+    "customer_id",
+    "email",
+    "currency",
+    "shipping_address",
+    "billing_address",
+    "shipping_method",
+    "subtotal_minor",
+    "discount_minor",
+    "shipping_minor",
+    "tax_minor",
+    "total_minor",
+    "placed_at",
+    "version",
+    *WHAT_CHANGES,
+)
+INSERT_LINES = Insert.into(
+    OrderLineRow,
+    "id",
+    "order",
+    "place",
+    "sku",
+    "name",
+    "quantity",
+    "unit_price_minor",
+    "discount_minor",
+    "tax_minor",
+)
 
 
 class DjangoOrders:
@@ -49,41 +95,43 @@ class DjangoOrders:
         publish_events_of(order)
 
     def _insert(self, order: Order) -> None:
-        OrderRow.objects.bulk_create(
+        INSERT_ORDER.rows(
             [
-                OrderRow(
-                    id=order.id,
-                    number=order.number,
-                    customer_id=order.customer_id,
-                    email=order.email,
-                    currency=order.currency,
-                    shipping_address=asdict(order.shipping_address),
-                    billing_address=asdict(order.billing_address),
-                    shipping_method=order.shipping_method,
-                    subtotal_minor=order.subtotal.minor,
-                    discount_minor=order.discount.minor,
-                    shipping_minor=order.shipping.minor,
-                    tax_minor=order.tax.minor,
-                    total_minor=order.total.minor,
-                    placed_at=order.placed_at,
-                    version=1,
-                    **_what_changes(order),
+                (
+                    order.id,
+                    order.number,
+                    order.customer_id,
+                    order.email,
+                    order.currency,
+                    asdict(order.shipping_address),
+                    asdict(order.billing_address),
+                    order.shipping_method,
+                    order.subtotal.minor,
+                    order.discount.minor,
+                    order.shipping.minor,
+                    order.tax.minor,
+                    order.total.minor,
+                    order.placed_at,
+                    1,
+                    *_what_changes(order).values(),
                 )
             ]
         )
-        OrderLineRow.objects.bulk_create(
-            OrderLineRow(
-                id=line.id,
-                order_id=order.id,
-                place=place,
-                sku=line.sku,
-                name=line.name,
-                quantity=line.quantity,
-                unit_price_minor=line.unit_price.minor,
-                discount_minor=line.discount.minor,
-                tax_minor=line.tax.minor,
-            )
-            for place, line in enumerate(order.lines)
+        INSERT_LINES.rows(
+            [
+                (
+                    line.id,
+                    order.id,
+                    place,
+                    line.sku,
+                    line.name,
+                    line.quantity,
+                    line.unit_price.minor,
+                    line.discount.minor,
+                    line.tax.minor,
+                )
+                for place, line in enumerate(order.lines)
+            ]
         )
 
     def _update(self, order: Order) -> None:
@@ -118,19 +166,25 @@ class DjangoShippingMethods:
 
 def _what_changes(order: Order) -> dict[str, Any]:
     """Return the columns that may change after the order was placed."""
-    return {
-        "status": order.status.value,
-        "payment_id": order.payment.id,
-        "payment_status": order.payment.status.value,
-        "authorized_minor": order.payment.authorized.minor,
-        "captured_minor": order.payment.captured.minor,
-        "refunded_minor": order.payment.refunded.minor,
-        "failure_code": order.payment.failure_code,
-        "fulfillment_status": order.fulfillment_status.value,
-        "cancelled_at": order.cancelled_at,
-        "cancel_reason": order.cancel_reason,
-        "sequence": order.sequence,
-    }
+    return dict(
+        zip(
+            WHAT_CHANGES,
+            (
+                order.status.value,
+                order.payment.id,
+                order.payment.status.value,
+                order.payment.authorized.minor,
+                order.payment.captured.minor,
+                order.payment.refunded.minor,
+                order.payment.failure_code,
+                order.fulfillment_status.value,
+                order.cancelled_at,
+                order.cancel_reason,
+                order.sequence,
+            ),
+            strict=True,
+        )
+    )
 
 
 def _to_order(row: OrderRow, lines: list[OrderLineRow]) -> Order:

@@ -10,8 +10,23 @@ from shared.domain.model import Aggregate
 from shared.outbox.codec import to_payload
 from shared.outbox.models import OutboxMessageRow
 from shared.persistence.identifiers import new_id
+from shared.persistence.inserts import Insert
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.telemetry.context import current_work
+
+INSERT_MESSAGES = Insert.into(
+    OutboxMessageRow,
+    "id",
+    "topic",
+    "aggregate_id",
+    "aggregate_sequence",
+    "payload",
+    "occurred_at",
+    "correlation_id",
+    "causation_id",
+    "traceparent",
+    "actor",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +45,24 @@ def publish_events_of(*aggregates: Aggregate) -> None:
     """Store what the aggregates recorded, in the transaction that stores the aggregates themselves."""
     work = current_work()
     messages = [
-        OutboxMessageRow(
-            id=new_id(),
-            topic=recorded.event.topic,
-            aggregate_id=aggregate.id,
-            aggregate_sequence=recorded.sequence,
-            payload=to_payload(recorded.event),
-            occurred_at=recorded.event.occurred_at,
-            correlation_id=work.correlation_id,
-            causation_id=work.causation_id,
-            traceparent=work.traceparent,
-            actor=work.actor,
+        (
+            new_id(),
+            recorded.event.topic,
+            aggregate.id,
+            recorded.sequence,
+            to_payload(recorded.event),
+            recorded.event.occurred_at,
+            work.correlation_id,
+            work.causation_id,
+            work.traceparent,
+            work.actor,
         )
         for aggregate in aggregates
         for recorded in aggregate.release_events()
     ]
     if not messages:
         return
-    OutboxMessageRow.objects.bulk_create(messages)
+    INSERT_MESSAGES.rows(messages)
     wake_relay_after_commit()
 
 

@@ -59,6 +59,7 @@ class SagaStepRow(models.Model):
         UNKNOWN = "unknown"
         DONE = "done"
         REFUSED = "refused"
+        SKIPPED = "skipped"
 
     id = models.BigAutoField(primary_key=True)
     saga = models.ForeignKey(SagaRow, on_delete=models.CASCADE, related_name="steps", db_index=False)

@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
+from django.db import OperationalError
 from django.db.models import BooleanField, ExpressionWrapper, F, Q
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from shared.domain.errors import DomainError, OutcomeUnknown
+from shared.domain.errors import DomainError, LostRace, OutcomeUnknown
 from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
@@ -102,39 +103,43 @@ def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
             _put_back(row, pause=pause_after(row.attempts), error=error)
             return None
         case _Refused(refusal=refusal):
-            if not _may_give_up(saga_named(row.name), row):
+            if not may_give_up(saga_named(row.name), row):
                 _mark_unsettled(row, call.step, refusal)
                 _put_back(row, pause=pause_after(row.attempts), error=refusal)
                 return None
             _mark(row, call.step, SagaStepRow.Status.REFUSED, error=refusal.code)
-            _give_up(row, reason=refusal.code, reached=row.stage)
+            give_up(row, reason=refusal.code, reached=row.stage)
         case None:
             _mark(row, call.step, SagaStepRow.Status.DONE)
-            _move_on(row)
+            move_on(row)
     return _progress(row)
 
 
 def _progress(row: SagaRow) -> _Call | None:
     """Run the local steps that are next; return the call that has to be made then, its intent stored."""
     saga = saga_named(row.name)
-    if getattr(row, "is_overdue", False) and _may_give_up(saga, row):
-        _give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
+    if getattr(row, "is_overdue", False) and may_give_up(saga, row):
+        give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
     with working_as(_context_of(row)):
-        while (step := _next_step(saga, row)) is not None:
+        while (step := next_step(saga, row)) is not None:
             if isinstance(step, Remote):
                 return _intend(row, step)
-            _run_local(saga, row, step)
+            failure = _run_local(saga, row, step)
+            if failure is not None:
+                _put_back_after_failure(row, failure)
+                return None
     _finish(row)
     return None
 
 
-def _run_local(saga: Saga, row: SagaRow, step: Local) -> None:
+def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
+    """Run the step in a savepoint, so that its failure takes nothing else with it; return the failure."""
     try:
         with savepoint():
             step.do(_run_of(row))
     except DomainError as refusal:
-        if not _may_give_up(saga, row):
-            raise
+        if not may_give_up(saga, row):
+            return refusal
         SagaStepRow.objects.create(
             saga=row,
             name=step.name,
@@ -143,10 +148,15 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> None:
             error=refusal.code,
             finished_at=Now(),
         )
-        _give_up(row, reason=refusal.code, reached=row.stage)
-        return
+        give_up(row, reason=refusal.code, reached=row.stage)
+        return None
+    except (LostRace, OperationalError):
+        raise
+    except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
+        return error
     SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.DONE, attempts=1, finished_at=Now())
-    _move_on(row)
+    move_on(row)
+    return None
 
 
 def _intend(row: SagaRow, step: Remote) -> _Call:
@@ -176,7 +186,8 @@ def _make(call: _Call) -> _Outcome:
         return _Failed(error)
 
 
-def _next_step(saga: Saga, row: SagaRow) -> Step | None:
+def next_step(saga: Saga, row: SagaRow) -> Step | None:
+    """Return the step that comes next, of the way forth or of the way back; None at the end of either."""
     if row.status == SagaRow.Status.RUNNING:
         steps = [stage.step for stage in saga.stages]
     else:
@@ -185,14 +196,15 @@ def _next_step(saga: Saga, row: SagaRow) -> Step | None:
     return steps[row.stage] if row.stage < len(steps) else None
 
 
-def _may_give_up(saga: Saga, row: SagaRow) -> bool:
+def may_give_up(saga: Saga, row: SagaRow) -> bool:
     """Tell whether there is a way back: not while undoing, not once the pivot is done, not without an end to it."""
     if row.status != SagaRow.Status.RUNNING or saga.otherwise is None:
         return False
     return not any(stage.pivot for stage in saga.stages[: row.stage])
 
 
-def _give_up(row: SagaRow, *, reason: str, reached: int) -> None:
+def give_up(row: SagaRow, *, reason: str, reached: int) -> None:
+    """Turn the process round: so many of its stages are to be undone, in reverse order."""
     row.status = SagaRow.Status.UNDOING
     row.reason = reason
     row.reached = reached
@@ -201,7 +213,8 @@ def _give_up(row: SagaRow, *, reason: str, reached: int) -> None:
     _log.info("saga_gives_up", saga=row.name, subject_id=str(row.subject_id), reason=reason)
 
 
-def _move_on(row: SagaRow) -> None:
+def move_on(row: SagaRow) -> None:
+    """Leave the step in hand behind."""
     row.stage += 1
     row.attempts = 0
     row.last_error = ""
@@ -233,8 +246,12 @@ def _release_after_failure(saga_id: UUID, lease: UUID, error: Exception) -> None
         )
         if row is None:
             return
-        row.failures += 1
-        _put_back(row, pause=pause_after(row.failures), error=error)
+        _put_back_after_failure(row, error)
+
+
+def _put_back_after_failure(row: SagaRow, error: Exception) -> None:
+    row.failures += 1
+    _put_back(row, pause=pause_after(row.failures), error=error)
     _log.error("saga_failed", saga=row.name, subject_id=str(row.subject_id), exc_info=error)
 
 

@@ -1,8 +1,11 @@
 """Processes for operators: where each stands, why it waits, and a way to have it looked at now."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -11,6 +14,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RadioFilter
 from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from shared.persistence.admin import (
     ReadOnlyAdmin,
@@ -27,6 +31,7 @@ from shared.persistence.admin import (
     short,
 )
 from shared.persistence.wakeup import wake_relay_after_commit
+from shared.saga import levers
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.queries import OPEN, overdue_processes
 from shared.telemetry.context import act_as
@@ -38,7 +43,26 @@ PROCESS_COLOURS = {
     "undone": "primary",
     "overdue": "danger",
 }
-STEP_COLOURS = {"intended": "info", "unknown": "warning", "done": "success", "refused": "danger"}
+STEP_COLOURS = {"intended": "info", "unknown": "warning", "done": "success", "refused": "danger", "skipped": "warning"}
+
+
+class LeverForm(BaseDialogForm):
+    """Why an operator steps in."""
+
+    reason = forms.CharField(max_length=200, help_text="The audit trail keeps it.", widget=UnfoldAdminTextInputWidget)
+
+
+def _asking(title: str, description: str, submit: str) -> dict[str, Any]:
+    return {"title": title, "description": description, "form_class": LeverForm, "form_submit_text": submit}
+
+
+def _pull(
+    request: HttpRequest, lever: Callable[..., None], form: LeverForm, object_id: str, *, done: str
+) -> HttpResponse:
+    act_as(f"staff:{request.user.pk}")
+    saga_id = UUID(str(id_or_404(object_id)))
+    attempt(request, lambda: lever(saga_id, reason=form.cleaned_data["reason"]), done=done)
+    return back_to("saga_sagarow", object_id)
 
 
 class StepInline(ReadOnlyInline):
@@ -90,7 +114,7 @@ class SagaAdmin(ReadOnlyAdmin):
     search_help_text = "Id of a process or of its subject"
     ordering = ("-id",)
     actions = ("run_now",)
-    actions_detail = ("run_this_now",)
+    actions_detail = ("run_this_now", "skip_step", "give_up")
     inlines = (StepInline,)
     fieldsets = (
         (
@@ -125,21 +149,49 @@ class SagaAdmin(ReadOnlyAdmin):
         self._run(request, queryset)
 
     @detail_action(
-        "Run now",
+        "Retry",
         url_path="run",
         icon="play_arrow",
         permission="run",
-        dialog={
-            "title": "Run this process now?",
-            "description": "A worker takes it up within seconds, with the same keys as before: nothing is done twice.",
-            "form_class": BaseDialogForm,
-            "form_submit_text": "Run now",
-        },
+        dialog=_asking(
+            "Try this process again now?",
+            "A worker takes it up within seconds, with the same keys as before: nothing is done twice.",
+            "Retry now",
+        ),
     )
-    def run_this_now(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:  # noqa: ARG002
+    def run_this_now(self, request: HttpRequest, form: LeverForm, object_id: str) -> HttpResponse:
         """Make the process due."""
-        self._run(request, SagaRow.objects.filter(pk=id_or_404(object_id)))
-        return back_to("saga_sagarow", object_id)
+        return _pull(request, levers.retry, form, object_id, done="Due now.")
+
+    @detail_action(
+        "Skip the step",
+        url_path="skip",
+        icon="skip_next",
+        permission="run",
+        dialog=_asking(
+            "Take the step in hand as done?",
+            "Only if somebody has done or settled it by other means: the process goes on as if it had succeeded.",
+            "Skip the step",
+        ),
+    )
+    def skip_step(self, request: HttpRequest, form: LeverForm, object_id: str) -> HttpResponse:
+        """Take the step in hand as done."""
+        return _pull(request, levers.skip, form, object_id, done="The step is taken as done.")
+
+    @detail_action(
+        "Give up and undo",
+        url_path="compensate",
+        icon="undo",
+        permission="run",
+        dialog=_asking(
+            "Give this process up?",
+            "What it did is undone, step by step, the one in hand included.",
+            "Give up and undo",
+        ),
+    )
+    def give_up(self, request: HttpRequest, form: LeverForm, object_id: str) -> HttpResponse:
+        """Have the process undone."""
+        return _pull(request, levers.compensate, form, object_id, done="It is being undone.")
 
     def _run(self, request: HttpRequest, rows: QuerySet[SagaRow]) -> None:
         act_as(f"staff:{request.user.pk}")

@@ -20,6 +20,7 @@ from contexts.ordering.domain import Order
 from contexts.ordering.models import OrderRow
 from contexts.ordering.repositories import DjangoOrders
 from contexts.payments.repositories import DjangoPayments
+from shared.audit.models import AuditEntryRow
 from shared.outbox.deliveries import retry_dead
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.persistence.unit_of_work import atomic
@@ -245,11 +246,29 @@ class TestProcesses:
     def test_are_run_from_their_page(self, site: Client) -> None:
         process = a_process()
         url = reverse("admin:saga_sagarow_run_this_now", args=[process.pk])
-        assert "Run this process now?" in site.get(url).content.decode()
-        assert site.post(url, {"_form_submitted": "on"}).headers["HX-Redirect"] == page_of("saga_sagarow", process)
+        assert "Try this process again now?" in site.get(url).content.decode()
+        pulled = site.post(url, {"_form_submitted": "on", "reason": "the provider is back"})
+        assert pulled.headers["HX-Redirect"] == page_of("saga_sagarow", process)
         process.refresh_from_db()
         assert process.due_at is not None
         assert process.due_at <= timezone.now()
+        entry = AuditEntryRow.objects.get()
+        assert (entry.action, entry.reason) == ("saga.retry", "the provider is back")
+        assert entry.actor.startswith("staff:")
+
+    @pytest.mark.parametrize("lever", ["run_this_now", "skip_step", "give_up"])
+    def test_are_left_alone_without_a_reason(self, site: Client, lever: str) -> None:
+        process = a_process()
+        site.post(reverse(f"admin:saga_sagarow_{lever}", args=[process.pk]), {"_form_submitted": "on"})
+        assert not AuditEntryRow.objects.exists()
+
+    @pytest.mark.parametrize("lever", ["run_this_now", "skip_step", "give_up"])
+    def test_that_have_ended_tell_why_nothing_can_be_done(self, site: Client, lever: str) -> None:
+        ended = a_process(status="completed")
+        url = reverse(f"admin:saga_sagarow_{lever}", args=[ended.pk])
+        site.post(url, {"_form_submitted": "on", "reason": "again"})
+        told = site.get(page_of("saga_sagarow", ended)).content.decode()
+        assert "has come to its end" in told
 
     def test_that_have_ended_do_not_run_again(self, site: Client) -> None:
         ended = a_process(status="completed")

@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BASKETS ?= 2000
 ROUNDS ?= 1
+SECONDS_EACH ?= 10
 IN_VENV := .venv/bin/python
 WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos reset audit dependencies clean
+.PHONY: help run test check format replay chaos mutation reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -37,6 +38,14 @@ replay: ## play real shopping baskets through the running code (BASKETS=2000)
 chaos: ## kill everything at every crash point, judge, and write docs/kill-matrix.md (ROUNDS=1)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.chaos --rounds $(ROUNDS)
+
+mutation: ## take each guard out by itself, see the tests fail, and write docs/mutation-proof.md (GUARDS=--changed)
+	@.ci/install dev
+	@exec $(IN_VENV) -m tests.mutation $(GUARDS)
+
+bench: ## measure beside the floor of the same run, and write docs/performance.md (SECONDS_EACH=10)
+	@.ci/install dev
+	@exec $(IN_VENV) -m tests.load --seconds $(SECONDS_EACH)
 
 reset: ## remove the local data in .data
 	@.ci/install run

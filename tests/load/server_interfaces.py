@@ -103,13 +103,22 @@ def cpu_of(group: int, work: Callable[[], None]) -> float:
 
 def group_cpu(group: int) -> float:
     """Return the seconds of CPU that the living processes of a process group have used (proc(5))."""
+    return _cpu_of(lambda fields: int(fields[2]) == group)
+
+
+def family_cpu(parent: int) -> float:
+    """Return the seconds of CPU that a process and its living children have used; PostgreSQL's lead groups."""
+    return _cpu_of(lambda fields: int(fields[1]) == parent)
+
+
+def _cpu_of(is_wanted: Callable[[list[str]], bool]) -> float:
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[2]) == group:
+        if is_wanted(fields):
             ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
 

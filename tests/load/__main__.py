@@ -1,0 +1,134 @@
+"""Measure Orderly beside the floor of the same run and write docs/performance.md: ``python -m tests.load``."""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from tests.journeys.orders import an_order
+from tests.journeys.system import ROOT, System, running_system
+from tests.load.floor import floor_tps
+from tests.load.http_load import Result, Template
+from tests.load.server_interfaces import family_cpu, group_cpu
+
+SKUS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One row of the table."""
+
+    what: str
+    connections: int
+    result: Result
+    floor: float | None = None
+    cpu: float | None = None
+
+    @property
+    def row(self) -> str:
+        """Return the row."""
+        share = f"{100 * self.result.rate / self.floor:.1f} % of {self.floor:.0f} tps" if self.floor else ""
+        cpu = f"{self.cpu:.2f} ms" if self.cpu is not None else ""
+        figures = f"{self.result.rate:.0f} | {self.result.percentile(0.5):.1f} | {self.result.percentile(0.95):.1f}"
+        return f"| {self.what} | {self.connections} | {figures} | {share} | {cpu} |"
+
+
+def main() -> None:
+    """Run all measurements and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10)
+    options = parser.parse_args()
+    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16"}
+    with running_system(processes=("psp", "web"), durable=True, told=told) as system:
+        rows = [measured.row for measured in measure(system, seconds=options.seconds)]
+    write(rows, seconds=options.seconds)
+
+
+def measure(system: System, *, seconds: int) -> list[Measured]:
+    """Measure placing orders beside the floor, then reads; relay and workers stand still meanwhile."""
+    system.query("UPDATE inventory_stock_item SET backorder_limit = 100000000 RETURNING 1")
+    skus = [sku for (sku,) in system.query("SELECT DISTINCT sku FROM inventory_stock_item ORDER BY sku")][:SKUS]
+    ((product,),) = system.query("SELECT id::text FROM catalog_product LIMIT 1")
+    load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
+    found = []
+    for what, wanted, connections, hot in (
+        ("`POST /orders`, one line", skus, 8, False),
+        ("`POST /orders`, all of one sku", skus[:1], 32, True),
+    ):
+        floor = floor_tps(system.database_url, seconds=seconds, hot=hot)
+        before = cpu_of(system)
+        result = load(system, [ordering(sku) for sku in wanted], connections=connections, seconds=seconds)
+        cpu = 1000 * (cpu_of(system) - before) / len(result.milliseconds)
+        found.append(Measured(what=what, connections=connections, result=result, floor=floor, cpu=cpu))
+        sys.stdout.write(found[-1].row + "\n")
+        sys.stdout.flush()
+    for what, path in (
+        ("`GET /products/{id}`", f"/api/v1/products/{product}"),
+        ("`GET /products`, 20", "/api/v1/products?limit=20"),
+        ("`GET /orders`, 20", "/api/v1/orders?limit=20"),
+    ):
+        result = load(system, [Template(method="GET", path=path)], connections=8, seconds=seconds)
+        found.append(Measured(what=what, connections=8, result=result))
+        sys.stdout.write(found[-1].row + "\n")
+        sys.stdout.flush()
+    return found
+
+
+def load(system: System, templates: Sequence[Template], *, connections: int, seconds: int) -> Result:
+    """Have the load generator send the requests; fail when one is not answered with success."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.load.http_load",
+            str(system.port),
+            system.api_key,
+            str(connections),
+            str(seconds),
+        ],
+        cwd=ROOT,
+        input="\n".join(json.dumps(asdict(template)) for template in templates),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    result = Result(**json.loads(done.stdout))
+    assert all(status.startswith("2") for status in result.statuses), result.statuses
+    return result
+
+
+def ordering(sku: str) -> Template:
+    """Return a request for one unit."""
+    return Template(method="POST", path="/api/v1/orders", body=json.dumps(an_order(sku)), keyed=True)
+
+
+def cpu_of(system: System) -> float:
+    """Return the seconds of CPU that the server and PostgreSQL have used."""
+    postmaster = int((system.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
+    return group_cpu(system.processes["web"].pid) + family_cpu(postmaster)
+
+
+def write(rows: Sequence[str], *, seconds: int) -> None:
+    """Write the table."""
+    lines = [
+        "# Performance",
+        "",
+        "Written by `make bench`: server (two processes), PostgreSQL and load generator share one machine of two",
+        "cores; PostgreSQL with fsync and synchronous_commit on. The floor is pgbench with the least SQL that an order needs",
+        "(`tests/load/floor.py`), eight clients, in the same run. CPU is that of server and PostgreSQL per order.",
+        "",
+        f"{datetime.now(tz=UTC):%Y-%m-%d}, Python {platform.python_version()}, {seconds} s each.",
+        "",
+        "| request | connections | per second | p50 ms | p95 ms | share of the floor | CPU |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+    (ROOT / "docs" / "performance.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -9,3 +9,8 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         import config.celery  # noqa: F401 - every process can reach the broker
+        from shared.resilience.metrics import BreakerCollector
+        from shared.resilience.vendor import names
+        from shared.telemetry.metrics import COLLECTORS
+
+        COLLECTORS.append(BreakerCollector(names))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import structlog
@@ -59,7 +60,9 @@ def problem_of(error: errors.OrderlyError) -> Problem:
     """Translate a refusal or failure; its details travel as extension members."""
     status = next((status for kind, status in STATUS_OF_KIND if isinstance(error, kind)), 500)
     if status == 503:
-        return Problem(status=503, code=error.code, detail=error.message, headers={"Retry-After": str(RETRY_AFTER)})
+        seconds = error.details.get("retry_after", RETRY_AFTER)
+        wait = ceil(seconds) if isinstance(seconds, int | float) else RETRY_AFTER
+        return Problem(status=503, code=error.code, detail=error.message, headers={"Retry-After": str(wait)})
     pointers: tuple[dict[str, str], ...] = ()
     if isinstance(error, errors.InvalidInputError) and error.at:
         pointers = ({"pointer": error.at, "detail": error.message},)

@@ -126,13 +126,16 @@ class SharedState:
             return None
 
     def _run(self, script: Any, name: str, *arguments: object) -> list[int] | None:
-        if time.monotonic() < self._down_until:
-            return None
+        if self._down_until:
+            if time.monotonic() < self._down_until:
+                return None
+            self._down_until = time.monotonic() + DOWN_FOR  # one thread finds out, the others go on
         try:
             answer: list[int] = script(keys=[key_of(name)], args=arguments)
         except RedisError as error:
             self._note_failure(error)
             return None
+        self._down_until = 0.0
         return answer
 
     def _note_failure(self, error: RedisError) -> None:

@@ -193,8 +193,15 @@ CELERY: dict[str, Any] = {
             "schedule": 30.0,
             "options": {"queue": "celery"},
         },
+        "seal the audit trail": {"task": "audit.seal", "schedule": 2.0, "options": {"queue": "celery"}},
+        "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": "celery"}},
         "forget expired refresh tokens": {
             "task": "identity.forget_expired_tokens",
+            "schedule": 3600.0,
+            "options": {"queue": "celery"},
+        },
+        "archive old events": {
+            "task": "outbox.forget_old_events",
             "schedule": 3600.0,
             "options": {"queue": "celery"},
         },

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from contexts.inventory.domain import OrderId, StockItem, StockItemId, allocate
 from contexts.inventory.ports import Locations, OpeningStock, StockItems
-from shared.domain.ports import Clock, UnitOfWork
+from shared.domain.ports import AuditTrail, Clock, UnitOfWork
 
 EXPIRED_AT_ONCE = 200
 
@@ -73,6 +73,7 @@ class AdjustStock:
     """Correct the units on hand, by a difference or to what was counted."""
 
     stock: StockItems
+    record_change: AuditTrail
     unit_of_work: UnitOfWork
     now: Clock
 
@@ -88,8 +89,17 @@ class AdjustStock:
         with self.unit_of_work():
             item = self.stock.get(stock_item_id)
             item.must_be_at(expected_version)
+            before = item.on_hand
             item.adjust(delta=delta, counted=counted, reason=reason, at=self.now())
             self.stock.save(item)
+            self.record_change(
+                action="inventory.adjust_stock",
+                subject_kind="stock_item",
+                subject_id=str(item.id),
+                before={"on_hand": before},
+                after={"on_hand": item.on_hand},
+                reason=reason,
+            )
         return item
 
 

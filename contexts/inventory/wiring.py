@@ -14,6 +14,7 @@ from contexts.inventory.use_cases import (
     ReleaseStock,
     SecureStock,
 )
+from shared.audit.trail import record_change
 from shared.persistence.unit_of_work import atomic
 
 SOFT_HOLD = timedelta(minutes=15)
@@ -24,6 +25,6 @@ hold_stock = HoldStock(stock=_stock, unit_of_work=atomic, now=timezone.now, held
 secure_stock = SecureStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
 release_stock = ReleaseStock(stock=_stock, unit_of_work=atomic)
 release_expired_holds = ReleaseExpiredHolds(stock=_stock, unit_of_work=atomic, now=timezone.now)
-adjust_stock = AdjustStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+adjust_stock = AdjustStock(stock=_stock, record_change=record_change, unit_of_work=atomic, now=timezone.now)
 load_opening_stock = LoadOpeningStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
 ensure_location = EnsureLocation(locations=DjangoLocations(), unit_of_work=atomic)

@@ -19,6 +19,12 @@ def note_unknown_payment(event: PaymentBecameUnknown) -> None:
     note_payment(order_id=OrderId(event.order_id))
 
 
+@subscribe(PaymentDeclined)
+def note_declined_payment(event: PaymentDeclined) -> None:
+    """Keep with the order that no money came, also where its checkout is over and looks no more."""
+    note_payment(order_id=OrderId(event.order_id))
+
+
 @subscribe(PaymentAuthorized)
 def go_on_with_authorized_order(event: PaymentAuthorized) -> None:
     """Have the checkout look at the payment that it may be waiting for."""

@@ -14,7 +14,7 @@ from contexts.ordering.domain import (
     ShippingMethod,
 )
 from contexts.ordering.ports import Customers, Orders, Payments, PriceList, ShippingMethods, Stock
-from shared.domain.ports import Clock, NewId, StartSaga, UnitOfWork
+from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,25 @@ class CancelOrder:
     """Give up an order that has not shipped yet."""
 
     orders: Orders
+    record_change: AuditTrail
     unit_of_work: UnitOfWork
     now: Clock
 
     def __call__(self, *, order_id: OrderId, of_customer: CustomerId | Anyone, reason: str) -> Order:
         with self.unit_of_work():
             order = self.orders.get(order_id, of_customer=of_customer)
+            before = order.status
             order.cancel(reason=reason, at=self.now())
             self.orders.save(order)
+            if of_customer is ANYONE and order.status is not before:
+                self.record_change(
+                    action="ordering.cancel_order",
+                    subject_kind="order",
+                    subject_id=str(order.id),
+                    before={"status": before.value},
+                    after={"status": order.status.value},
+                    reason=reason,
+                )
         return order
 
 

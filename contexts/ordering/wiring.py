@@ -6,6 +6,7 @@ from contexts.ordering.gateways import CatalogPriceList, IdentityCustomers, Inve
 from contexts.ordering.repositories import DjangoOrders, DjangoShippingMethods
 from contexts.ordering.sagas import Checkout
 from contexts.ordering.use_cases import CancelOrder, NotePayment, OfferShippingMethod, PlaceOrder
+from shared.audit.trail import record_change
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 from shared.saga.registry import register
@@ -29,6 +30,6 @@ place_order = PlaceOrder(
     new_id=new_id,
     now=timezone.now,
 )
-cancel_order = CancelOrder(orders=_orders, unit_of_work=atomic, now=timezone.now)
+cancel_order = CancelOrder(orders=_orders, record_change=record_change, unit_of_work=atomic, now=timezone.now)
 note_payment = NotePayment(orders=_orders, payments=_payments, unit_of_work=atomic)
 offer_shipping_method = OfferShippingMethod(shipping_methods=_shipping_methods, unit_of_work=atomic)

@@ -9,3 +9,4 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("laws")
+        from shared.audit import own_laws  # noqa: F401 - it declares them

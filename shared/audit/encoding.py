@@ -6,13 +6,9 @@ alone. Numbers are eight bytes, two's complement, big-endian; moments are number
 As every field tells its own length, no two different records have the same encoding.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
-
-from shared.domain.model import Primitive
 
 #: What the first link of every chain follows: 32 bytes of zero.
 GENESIS = bytes(32)
@@ -111,22 +107,6 @@ Link = Entry | Seal | Checkpoint
 def digest_after(previous: bytes, link: Link) -> bytes:
     """Return the SHA-256 (FIPS 180-4) of the digest before and the link's canonical bytes."""
     return sha256(previous + link.encode()).digest()
-
-
-def json_text(value: Primitive) -> str:
-    """Return the value as PostgreSQL's jsonb shows it: keys by length and then by bytes, two kinds of blanks."""
-    if isinstance(value, Mapping):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return "{" + ", ".join(f"{_quoted(key)}: {json_text(value[key])}" for key in keys) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(json_text(each) for each in value) + "]"
-    if isinstance(value, str):
-        return _quoted(value)
-    return "null" if value is None else str(value).lower()
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _field(value: bytes | None) -> bytes:

@@ -23,3 +23,19 @@ class StartSaga(Protocol):
 
     def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
         """Begin it; a process that was already begun for this subject goes on undisturbed."""
+
+
+class AuditTrail(Protocol):
+    """Keep who changed what, for good, as part of the current unit of work."""
+
+    def __call__(
+        self,
+        *,
+        action: str,
+        subject_kind: str,
+        subject_id: str,
+        before: Mapping[str, Primitive] | None,
+        after: Mapping[str, Primitive] | None,
+        reason: str = "",
+    ) -> None:
+        """Record the change with whoever acts; raise ValueError for keys that speak of persons or secrets."""

@@ -36,6 +36,14 @@ GAUGES: tuple[tuple[str, str, str, str], ...] = (
      "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox_message WHERE pending", ""),
     ("orderly_deliveries_pending", "Deliveries that wait for their handler.",
      "SELECT count(*) FROM outbox_delivery WHERE status = 'pending'", ""),
+    ("orderly_deliveries_overdue", "Deliveries that are due and that no worker has finished.",
+     "SELECT count(*) FROM outbox_delivery WHERE status = 'pending' AND due_at < now()", ""),
+    ("orderly_deliveries_overdue_seconds", "How long the delivery that is overdue the longest has been due.",
+     "SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0) FROM outbox_delivery "
+     "WHERE status = 'pending'", ""),
+    ("orderly_deliveries_oldest_pending_seconds", "Age of the oldest event among the thousand deliveries due first.",
+     "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) FROM outbox_message WHERE id IN "
+     "(SELECT message_id FROM outbox_delivery WHERE status = 'pending' ORDER BY due_at LIMIT 1000)", ""),
     ("orderly_deliveries_dead", "Deliveries given up: dead letters.",
      "SELECT count(*) FROM outbox_delivery WHERE status = 'dead'", ""),
     ("orderly_sagas_open", "Processes that are not finished.",
@@ -43,6 +51,13 @@ GAUGES: tuple[tuple[str, str, str, str], ...] = (
     ("orderly_sagas_overdue", "Open processes past their deadline.",
      "SELECT name, count(*) FROM saga WHERE status IN ('running', 'undoing') AND deadline_at < now() GROUP BY name",
      "saga"),
+    ("orderly_audit_unsealed_entries", "Audit entries that no seal covers yet.",
+     "SELECT coalesce(sum(entries - coalesce((SELECT max(position) FROM audit_seal WHERE stream = s.id), 0)), 0) "
+     "FROM audit_stream AS s WHERE id > 0", ""),
+    ("orderly_audit_unsealed_age_seconds", "Age of the oldest audit entry that no seal covers yet.",
+     "SELECT coalesce(extract(epoch FROM now() - min(e.recorded_at)), 0) "
+     "FROM audit_stream AS s JOIN audit_entry AS e ON e.stream = s.id AND e.position = "
+     "1 + coalesce((SELECT max(position) FROM audit_seal WHERE stream = s.id), 0) WHERE s.id > 0", ""),
 )  # fmt: skip
 
 
@@ -79,12 +94,17 @@ class TableCollector(Collector):
                 yield family
 
 
+#: What is computed when the metrics are asked for; the house may add to it while it starts.
+COLLECTORS: list[Collector] = [TableCollector()]
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Show the metrics of all processes of this server in the Prometheus text format, to who has the token."""
     if not _may_look(request):
         return HttpResponse("Send the METRICS_TOKEN as bearer token.\n", status=401, content_type="text/plain")
     tables = CollectorRegistry()
-    tables.register(TableCollector())
+    for collector in COLLECTORS:
+        tables.register(collector)
     body = generate_latest(_processes()) + generate_latest(tables)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 

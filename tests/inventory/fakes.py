@@ -69,8 +69,9 @@ class InMemoryStockItems:
 
     def save(self, item: StockItem) -> None:
         """Store a changed item with its movements and events; what is held is changed by holds alone."""
+        made = item.release_movements()
         self._items.keep(item)
-        self.movements.setdefault(StockItemId(item.id), []).extend(item.release_movements())
+        self.movements.setdefault(StockItemId(item.id), []).extend(made)
 
     def offers_of(self, skus: Sequence[str]) -> Sequence[Offer]:
         """Return what can be promised of the skus now, the preferred location first."""

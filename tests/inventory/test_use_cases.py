@@ -26,7 +26,7 @@ from contexts.inventory.use_cases import (
 from shared.domain.errors import VersionMismatch
 from tests.inventory.builders import MUG, SHIRT, a_stock_item, an_order_id
 from tests.inventory.fakes import InMemoryLocations, InMemoryStockItems
-from tests.shared.fakes import NOON, ObservedUnitOfWork, SettableClock
+from tests.shared.fakes import NOON, InMemoryAuditTrail, ObservedUnitOfWork, RecordedChange, SettableClock
 
 HELD_FOR = timedelta(minutes=15)
 
@@ -43,7 +43,10 @@ class Inventory:
         self.secure = SecureStock(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
         self.release = ReleaseStock(stock=self.stock, unit_of_work=self.unit_of_work)
         self.release_expired = ReleaseExpiredHolds(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
-        self.adjust = AdjustStock(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
+        self.record_change = InMemoryAuditTrail()
+        self.adjust = AdjustStock(
+            stock=self.stock, record_change=self.record_change, unit_of_work=self.unit_of_work, now=self.clock
+        )
         self.load = LoadOpeningStock(stock=self.stock, unit_of_work=self.unit_of_work, now=self.clock)
         self.ensure_location = EnsureLocation(locations=self.locations, unit_of_work=self.unit_of_work)
 
@@ -246,6 +249,22 @@ class TestAdjustStock:
         assert isinstance(event, StockAdjusted)
         assert (event.stock_item_id, event.delta, event.on_hand) == (item_id, -3, 7)
 
+    def test_is_kept_in_the_audit_trail(self, inventory: Inventory) -> None:
+        item_id = inventory.put(a_stock_item(on_hand=10))
+
+        inventory.adjust(stock_item_id=item_id, delta=-3, reason="broken")
+
+        assert inventory.record_change.changes == [
+            RecordedChange(
+                action="inventory.adjust_stock",
+                subject_kind="stock_item",
+                subject_id=str(item_id),
+                before={"on_hand": 10},
+                after={"on_hand": 7},
+                reason="broken",
+            )
+        ]
+
     def test_counts_the_version_up(self, inventory: Inventory) -> None:
         item_id = inventory.put(a_stock_item(on_hand=10))
 
@@ -273,6 +292,7 @@ class TestAdjustStock:
         assert refusal.value.details == {"on_hand": 10, "held": 4, "backorder_limit": 0}
         assert inventory.stock.get(item_id).on_hand == 10
         assert inventory.stock.events == []
+        assert inventory.record_change.changes == []
 
     def test_of_an_item_that_does_not_exist_is_refused(self, inventory: Inventory) -> None:
         unknown = StockItemId(an_order_id())

@@ -49,7 +49,15 @@ from tests.ordering.fakes import (
     ObedientPayments,
     ObedientStock,
 )
-from tests.shared.fakes import NOON, ObservedUnitOfWork, RecordingSagaStarter, SequentialIds, SettableClock
+from tests.shared.fakes import (
+    NOON,
+    InMemoryAuditTrail,
+    ObservedUnitOfWork,
+    RecordedChange,
+    RecordingSagaStarter,
+    SequentialIds,
+    SettableClock,
+)
 
 E = TypeVar("E", bound=DomainError)
 
@@ -81,7 +89,10 @@ class Shop:
             new_id=SequentialIds(),
             now=SettableClock(),
         )
-        self.cancel = CancelOrder(orders=self.orders, unit_of_work=self.unit_of_work, now=SettableClock())
+        self.record_change = InMemoryAuditTrail()
+        self.cancel = CancelOrder(
+            orders=self.orders, record_change=self.record_change, unit_of_work=self.unit_of_work, now=SettableClock()
+        )
         self.note_payment = NotePayment(orders=self.orders, payments=self.payments, unit_of_work=self.unit_of_work)
         self.offer_shipping = OfferShippingMethod(
             shipping_methods=self.shipping_methods, unit_of_work=self.unit_of_work
@@ -227,6 +238,7 @@ class TestCancelOrder:
         (event,) = shop.orders.events
         assert isinstance(event, OrderCancelled)
         assert (event.order_id, event.reason) == (order_id, "changed my mind")
+        assert shop.record_change.changes == []  # what customers write must stay erasable
 
     def test_may_be_done_by_an_operator_for_any_order(self, shop: Shop) -> None:
         order_id = shop.has(a_pending_order(customer_id=a_customer_id()))
@@ -234,6 +246,16 @@ class TestCancelOrder:
         shop.cancel(order_id=order_id, of_customer=ANYONE, reason="fraud")
 
         assert shop.order(order_id).cancel_reason == "fraud"
+        assert shop.record_change.changes == [
+            RecordedChange(
+                action="ordering.cancel_order",
+                subject_kind="order",
+                subject_id=str(order_id),
+                before={"status": "pending"},
+                after={"status": "cancelled"},
+                reason="fraud",
+            )
+        ]
 
     def test_twice_tells_of_it_once(self, shop: Shop) -> None:
         order_id = shop.has(a_pending_order())
@@ -241,7 +263,7 @@ class TestCancelOrder:
         shop.cancel(order_id=order_id, of_customer=ANYONE, reason="changed my mind")
         shop.cancel(order_id=order_id, of_customer=ANYONE, reason="really")
 
-        assert len(shop.orders.events) == 1
+        assert len(shop.orders.events) == len(shop.record_change.changes) == 1
         assert shop.order(order_id).cancel_reason == "changed my mind"
 
     def test_of_another_customers_order_finds_no_order(self, shop: Shop) -> None:
@@ -267,6 +289,7 @@ class TestCancelOrder:
 
         assert shop.order(order_id).status is OrderStatus.CONFIRMED
         assert shop.orders.events == []
+        assert shop.record_change.changes == []
 
     def _finds_nothing(self, shop: Shop, order_id: OrderId, *, of_customer: CustomerId | Anyone) -> None:
         with pytest.raises(OrderNotFound, match=r"There is no such order among yours\.") as refusal:

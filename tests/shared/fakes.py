@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from shared.audit.privacy import checked_text, recordable
 from shared.domain.errors import LostRace
 from shared.domain.model import Aggregate, Event, Primitive, RecordedEvent
 
@@ -104,3 +105,43 @@ class Shelf(Generic[A]):
         aggregate.version += 1
         self.history.extend((aggregate.id, recorded) for recorded in aggregate.release_events())
         self.kept[aggregate.id] = deepcopy(aggregate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedChange:
+    """What an audit trail was told."""
+
+    action: str
+    subject_kind: str
+    subject_id: str
+    before: Mapping[str, Primitive] | None
+    after: Mapping[str, Primitive] | None
+    reason: str
+
+
+@dataclass(slots=True)
+class InMemoryAuditTrail:
+    """The port AuditTrail, in a list."""
+
+    changes: list[RecordedChange] = field(default_factory=list)
+
+    def __call__(
+        self,
+        *,
+        action: str,
+        subject_kind: str,
+        subject_id: str,
+        before: Mapping[str, Primitive] | None,
+        after: Mapping[str, Primitive] | None,
+        reason: str = "",
+    ) -> None:
+        self.changes.append(
+            RecordedChange(
+                action=checked_text(action),
+                subject_kind=checked_text(subject_kind),
+                subject_id=checked_text(subject_id),
+                before=recordable(before),
+                after=recordable(after),
+                reason=checked_text(reason),
+            )
+        )

@@ -78,6 +78,13 @@ BROKEN: dict[str, Sequence[str]] = {
         "UPDATE saga SET due_at = now() - interval '11 minutes' WHERE status = 'running'"
     ],
     "a finished process has no step left open": ["UPDATE saga_step SET status = 'unknown'"],
+    "the audit chain verifies": ["INSERT INTO audit_seal (stream, position, entry_digest) VALUES (7, 1, 'forged')"],
+    "no audit entry has waited for its seal for more than a minute": [
+        "INSERT INTO audit_entry (id, at, actor, action, subject_kind, subject_id, reason, correlation_id) "
+        "VALUES (gen_random_uuid(), now(), 'staff:1', 'adjust', 'item', '1', '', '')",
+        "ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_is_append_only",
+        "UPDATE audit_entry SET recorded_at = now() - interval '61 seconds'",
+    ],
     "each idempotency key that was used has its answer": ["UPDATE idempotency_key SET status = NULL"],
 }
 

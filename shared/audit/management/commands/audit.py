@@ -15,9 +15,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="read the audit chain from its beginning, not from its last checkpoint",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - Django's signature
-        findings = check_laws()
+        findings = check_laws(full=options["full"])
         self.stdout.write(as_json(findings) if options["json"] else as_table(findings))
         if not all(finding.holds for finding in findings):
             sys.exit(1)

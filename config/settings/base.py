@@ -301,6 +301,7 @@ UNFOLD: dict[str, Any] = {
                     _place("Processes", "account_tree", "saga_sagarow", "saga.view_sagarow"),
                     _place("Deliveries", "move_to_inbox", "outbox_deliveryrow", "outbox.view_deliveryrow"),
                     _place("Events", "history", "outbox_outboxmessagerow", "outbox.view_outboxmessagerow"),
+                    _place("Audit trail", "policy", "audit_auditentryrow", "audit.view_auditentryrow"),
                 ],
             },
         ],

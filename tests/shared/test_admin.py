@@ -24,6 +24,7 @@ from shared.audit.models import AuditEntryRow
 from shared.outbox.deliveries import retry_dead
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.persistence.unit_of_work import atomic
+from shared.saga.levers import retry
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.queries import processes_of
 from tests.identity.builders import an_account_row
@@ -353,3 +354,24 @@ class TestDashboard:
         page = site.get(reverse("admin:index")).content.decode()
         assert 'src="http' not in page
         assert 'href="http' not in page
+
+
+class TestAuditTrail:
+    def test_shows_who_changed_what_and_why_and_offers_no_change(self, site: Client) -> None:
+        process = a_process()
+        retry(process.pk, reason="the provider is back")
+        entry = AuditEntryRow.objects.get()
+        listed = site.get(list_of("audit_auditentryrow"), {"q": str(process.pk)}).content.decode()
+        page = site.get(page_of("audit_auditentryrow", entry)).content.decode()
+
+        assert "saga.retry" in listed
+        assert "the provider is back" in listed
+        assert bytes(entry.digest).hex() in page
+        assert site.post(page_of("audit_auditentryrow", entry), {"reason": "another"}).status_code == 403
+        assert site.get(reverse("admin:audit_auditentryrow_delete", args=[entry.pk])).status_code == 403
+
+    def test_finds_nothing_of_what_was_never_changed(self, site: Client) -> None:
+        retry(a_process().pk, reason="once")
+        found = site.get(list_of("audit_auditentryrow"), {"q": "nothing"}).context["cl"].result_list
+
+        assert not list(found)

@@ -29,7 +29,7 @@ from shared.persistence.admin import (
 )
 from shared.telemetry.context import act_as
 
-DELIVERY_COLOURS = {"pending": "info", "retrying": "warning", "done": "success", "dead": "danger"}
+DELIVERY_COLOURS = {"pending": "info", "waiting": "info", "retrying": "warning", "done": "success", "dead": "danger"}
 
 
 class DeliveryInline(ReadOnlyInline):
@@ -215,7 +215,9 @@ class DeliveryAdmin(ReadOnlyAdmin):
 
 
 def _status_of(row: DeliveryRow) -> str:
-    """Tell a delivery that failed before from one that was not tried yet."""
+    """Tell a delivery that failed before, and one that waits for an earlier event, from one that was not tried yet."""
+    if row.status == DeliveryRow.Status.PENDING and row.waits:
+        return "waiting"
     if row.status == DeliveryRow.Status.PENDING and row.attempts:
         return "retrying"
     return row.status

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import structlog
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from shared.outbox.codec import from_payload
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscription_named
+from shared.outbox.turns import NotItsTurn, may_go_after_all, require_turn, wake_next
+from shared.outbox.upcasting import upcasted
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
@@ -30,10 +34,13 @@ def deliver(delivery_id: int) -> bool:
     """Hand the message to its handler; return whether this call did it.
 
     A delivery that another worker holds, or that is finished, is left alone. A failure is counted and
-    the delivery is due again after a pause; after the last attempt it becomes a dead letter.
+    the delivery is due again after a pause; after the last attempt it becomes a dead letter. One that has to
+    wait for an earlier event of its aggregate is put off, which counts as no attempt.
     """
     try:
         return in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
+    except NotItsTurn as early:
+        return may_go_after_all(early) and deliver(delivery_id)
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, never lost
         _count_failure(delivery_id, error)
         return False
@@ -51,14 +58,18 @@ def _deliver_in_transaction(delivery_id: int) -> bool:
     subscription = subscription_named(delivery.subscription)
     if subscription is None:
         raise UnknownSubscription(delivery.subscription)
+    if subscription.in_order:
+        require_turn(delivery, subscription)
     message = delivery.message
+    payload = upcasted(message.payload, topic=message.topic, to=subscription.event_type.topic)
     with working_as(context_of(message)):
         crash_point("delivery.before_handler")
-        subscription.handler(from_payload(subscription.event_type, message.payload))
+        subscription.handler(from_payload(subscription.event_type, payload))
     crash_point("delivery.after_handler")
     DeliveryRow.objects.filter(pk=delivery_id).update(
-        status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now()
+        status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now(), waits=False
     )
+    transaction.on_commit(partial(wake_next, delivery), robust=True)
     return True
 
 
@@ -92,11 +103,14 @@ def _count_failure(delivery_id: int, error: Exception) -> None:
         pause = timedelta() if is_dead else pause_after(attempts)
         DeliveryRow.objects.filter(pk=delivery_id).update(
             attempts=attempts,
+            waits=False,
             status=DeliveryRow.Status.DEAD if is_dead else DeliveryRow.Status.PENDING,
             finished_at=Now() if is_dead else None,
             due_at=Now() + pause,
             last_error=f"{type(error).__name__}: {error}"[:LAST_ERROR_LENGTH],
         )
+        if is_dead:
+            transaction.on_commit(partial(wake_next, delivery), robust=True)
     _log.error(
         "delivery_failed",
         delivery_id=delivery_id,

@@ -22,7 +22,11 @@ declare(
         title="the events of each aggregate are counted without gaps",
         offenders="""
             SELECT aggregate_id::text, count(*) || ' events, the last one numbered ' || max(aggregate_sequence)
-            FROM outbox_message GROUP BY aggregate_id HAVING count(*) <> max(aggregate_sequence)
+            FROM (
+                SELECT aggregate_id, aggregate_sequence FROM outbox_message
+                UNION ALL SELECT aggregate_id, aggregate_sequence FROM outbox_message_archive
+            ) AS event
+            GROUP BY aggregate_id HAVING count(*) <> max(aggregate_sequence)
         """,
     ),
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared.domain.model import Aggregate
 from shared.outbox.codec import to_payload
-from shared.outbox.models import OutboxMessageRow
+from shared.outbox.models import ArchivedMessageRow, OutboxMessageRow
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
 from shared.persistence.wakeup import wake_relay_after_commit
@@ -67,16 +67,17 @@ def publish_events_of(*aggregates: Aggregate) -> None:
 
 
 def history_of(aggregate_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:
-    """Return the events of one aggregate in the order in which they happened."""
-    rows = OutboxMessageRow.objects.filter(aggregate_id=aggregate_id, aggregate_sequence__gt=after)
+    """Return the events of one aggregate in the order in which they happened, archived or not."""
+    fields = ("aggregate_sequence", "id", "topic", "occurred_at", "actor", "payload")
+    archived, recent = (
+        table.objects.filter(aggregate_id=aggregate_id, aggregate_sequence__gt=after)
+        .order_by("aggregate_sequence")
+        .values_list(*fields)[:limit]
+        for table in (ArchivedMessageRow, OutboxMessageRow)
+    )
+    # One statement, for an event may be moved between two.
+    rows = archived.union(recent, all=True).order_by("aggregate_sequence")[:limit]
     return [
-        HistoryEntry(
-            id=row.id,
-            sequence=row.aggregate_sequence,
-            topic=row.topic,
-            occurred_at=row.occurred_at,
-            actor=row.actor,
-            payload=row.payload,
-        )
-        for row in rows.order_by("aggregate_sequence")[:limit]
+        HistoryEntry(sequence=sequence, id=id_, topic=topic, occurred_at=at, actor=actor, payload=payload)
+        for sequence, id_, topic, at, actor, payload in rows
     ]

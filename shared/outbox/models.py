@@ -2,8 +2,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 
-class OutboxMessageRow(models.Model):
-    """An event, stored in the transaction of the state that it tells of."""
+class MessageColumns(models.Model):
+    """What is kept of an event."""
 
     id = models.UUIDField(primary_key=True)
     topic = models.CharField(max_length=120)
@@ -16,6 +16,14 @@ class OutboxMessageRow(models.Model):
     causation_id = models.CharField(max_length=64, blank=True)
     traceparent = models.CharField(max_length=64, blank=True)
     actor = models.CharField(max_length=80)
+
+    class Meta:
+        abstract = True
+
+
+class OutboxMessageRow(MessageColumns):
+    """An event, stored in the transaction of the state that it tells of."""
+
     pending = models.BooleanField(db_default=True)
 
     class Meta:
@@ -28,11 +36,32 @@ class OutboxMessageRow(models.Model):
         ]
         indexes = [
             models.Index(fields=["id"], name="outbox_message_pending", condition=models.Q(pending=True)),
+            models.Index(
+                fields=["aggregate_id", "aggregate_sequence"],
+                name="outbox_message_turn",
+                condition=models.Q(pending=True),
+            ),
+        ]
+
+
+class ArchivedMessageRow(MessageColumns):
+    """An event that everybody has been told of long ago."""
+
+    class Meta:
+        db_table = "outbox_message_archive"
+        verbose_name = "archived event"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["aggregate_id", "aggregate_sequence"], name="outbox_message_archive_has_each_once"
+            ),
         ]
 
 
 class DeliveryRow(models.Model):
-    """One message for one subscription: inbox, retry counter and dead letter in one."""
+    """One message for one subscription: inbox, retry counter and dead letter in one.
+
+    Aggregate and sequence are the message's, copied for subscriptions that are told in order, and null for others.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -47,6 +76,9 @@ class DeliveryRow(models.Model):
     due_at = models.DateTimeField()
     last_error = models.TextField(blank=True)
     finished_at = models.DateTimeField(null=True)
+    aggregate_id = models.UUIDField(null=True)
+    aggregate_sequence = models.PositiveIntegerField(null=True)
+    waits = models.BooleanField(db_default=False)
 
     class Meta:
         db_table = "outbox_delivery"
@@ -63,4 +95,9 @@ class DeliveryRow(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="outbox_delivery_due", condition=models.Q(status="pending")),
             models.Index(fields=["id"], name="outbox_delivery_dead", condition=models.Q(status="dead")),
+            models.Index(
+                fields=["aggregate_id", "subscription", "aggregate_sequence"],
+                name="outbox_delivery_turn",
+                condition=models.Q(status="pending", aggregate_id__isnull=False),
+            ),
         ]

@@ -26,16 +26,22 @@ def relay_pending_messages() -> int:
             OutboxMessageRow.objects.select_for_update(skip_locked=True)
             .filter(pending=True)
             .order_by("id")
-            .values_list("id", "topic")[:MESSAGES_AT_ONCE]
+            .values_list("id", "topic", "aggregate_id", "aggregate_sequence")[:MESSAGES_AT_ONCE]
         )
         if not messages:
             return 0
         deliveries = DeliveryRow.objects.bulk_create(
-            DeliveryRow(message_id=message_id, subscription=subscription.name, due_at=Now() + WAKE_UP_GRACE)
-            for message_id, topic in messages
+            DeliveryRow(
+                message_id=message_id,
+                subscription=subscription.name,
+                due_at=Now() + WAKE_UP_GRACE,
+                aggregate_id=aggregate_id if subscription.in_order else None,
+                aggregate_sequence=sequence if subscription.in_order else None,
+            )
+            for message_id, topic, aggregate_id, sequence in messages
             for subscription in subscriptions_of(topic)
         )
-        OutboxMessageRow.objects.filter(id__in=[message_id for message_id, _ in messages]).update(pending=False)
+        OutboxMessageRow.objects.filter(id__in=[message_id for message_id, *_ in messages]).update(pending=False)
     _wake_workers_for([delivery.pk for delivery in deliveries])
     return len(messages)
 

@@ -417,7 +417,7 @@ class TestFailure:
             assert due_after(before, row_of(saga_id)) >= longest / 2
             assert due_after(database_time(), row_of(saga_id)) <= longest
 
-    def test_of_a_local_step_keeps_the_call_before_it_and_is_tried_again(self, begin: SagaStarter, house: House) -> None:
+    def test_of_a_local_step_keeps_the_call_before_it_and_is_run_again(self, begin: SagaStarter, house: House) -> None:
         house.will("hang lamp", ZeroDivisionError("by zero"))
         saga_id = begun(begin)
 

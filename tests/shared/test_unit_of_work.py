@@ -288,4 +288,4 @@ class TestRetry:
         one.result(), other.result()
 
         assert (traces.touched("a"), traces.touched("b")) == (2, 2)
-        assert len(attempts) == 3
+        assert len(attempts) >= 3

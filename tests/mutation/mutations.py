@@ -1,0 +1,415 @@
+"""The guards, one by one: how each is taken out, and the test that has to notice."""
+
+from tests.mutation.edits import Edit, Mutation
+
+STOCK = "contexts/inventory/repositories.py"
+STOCK_TABLES = "contexts/inventory/models.py"
+STOCK_MIGRATION = "contexts/inventory/migrations/0001_initial.py"
+STOCK_TESTS = "tests/inventory/test_stock_items.py"
+OUTBOX_TABLES = "shared/outbox/models.py"
+OUTBOX_MIGRATION = "shared/outbox/migrations/0001_initial.py"
+OUTBOX_TESTS = "tests/shared/test_outbox.py"
+KEY_TESTS = "tests/shared/test_idempotency_keys.py"
+SAGA = "shared/saga/runner.py"
+SAGA_TESTS = "tests/shared/test_saga_runner.py"
+PAYMENT_TESTS = "tests/payments/test_payments.py"
+TILL_TESTS = "tests/payments/test_use_cases.py"
+UNIT_TESTS = "tests/shared/test_unit_of_work.py"
+GUARD_TESTS = "tests/mutation/test_guards.py"
+
+NEVER_OVERSELLS = (
+    Mutation(
+        name="stock CHECK",
+        guarantee="G1",
+        edits=(
+            Edit(
+                STOCK_TABLES,
+                "            models.CheckConstraint(\n"
+                '                condition=models.Q(held__gte=0, held__lte=models.F("on_hand") '
+                '+ models.F("backorder_limit")),\n'
+                '                name="inventory_stock_item_never_oversold",\n'
+                "            ),\n",
+            ),
+            Edit(
+                STOCK_MIGRATION,
+                "        migrations.AddConstraint(\n"
+                "            model_name='stockitemrow',\n"
+                "            constraint=models.CheckConstraint(condition=models.Q(('held__gte', 0), ('held__lte', "
+                "django.db.models.expressions.CombinedExpression(models.F('on_hand'), '+', "
+                "models.F('backorder_limit')))), name='inventory_stock_item_never_oversold'),\n"
+                "        ),\n",
+            ),
+        ),
+        tests=(STOCK_TESTS,),
+        witness=(STOCK_TESTS, "test_keeps_promises_within_bounds"),
+    ),
+    Mutation(
+        name="conditional update of held",
+        guarantee="G1",
+        edits=(Edit(STOCK, " AND item.on_hand + item.backorder_limit - item.held >= locked.quantity\n", "\n"),),
+        tests=(STOCK_TESTS,),
+        witness=(STOCK_TESTS, "test_refuses_to_hold_what_another_order_took_meanwhile_and_holds_nothing_then"),
+        seen=("inventory_stock_item_never_oversold",),  # the CHECK stops what the condition should have told
+    ),
+    Mutation(
+        name="expiry of a hold when it is hardened",
+        guarantee="G1",
+        edits=(Edit(STOCK, "status not in OPEN_HOLDS or (expires and expires <= at)", "status not in OPEN_HOLDS"),),
+        tests=(STOCK_TESTS,),
+        witness=(STOCK_TESTS, "test_refuses_to_harden_what_has_run_out"),
+    ),
+)
+
+NEVER_CHARGES_TWICE = (
+    Mutation(
+        name="payments: an operation key is unique",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/models.py",
+                "    key = models.CharField(max_length=200, unique=True)",
+                "    key = models.CharField(max_length=200)",
+            ),
+            Edit(
+                "contexts/payments/migrations/0001_initial.py",
+                "('key', models.CharField(max_length=200, unique=True))",
+                "('key', models.CharField(max_length=200))",
+            ),
+        ),
+        tests=(PAYMENT_TESTS,),
+        witness=(PAYMENT_TESTS, "test_keeps_each_key_for_one_request"),
+    ),
+    Mutation(
+        name="payments: one payment per order",
+        guarantee="G2",
+        edits=(
+            Edit("contexts/payments/models.py", "UUIDField(unique=True)", "UUIDField()"),
+            Edit("contexts/payments/migrations/0001_initial.py", "UUIDField(unique=True)", "UUIDField()"),
+        ),
+        tests=(PAYMENT_TESTS,),
+        witness=(PAYMENT_TESTS, "test_keeps_one_payment_per_order"),
+    ),
+    Mutation(
+        name="payments: the first key of a charge stays",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/domain.py",
+                "        operation = self.operations.setdefault(\n"
+                "            OperationKind.AUTHORIZE, Operation(kind=OperationKind.AUTHORIZE, key=key, "
+                "attempted_at=at)\n"
+                "        )\n",
+                "        operation = Operation(kind=OperationKind.AUTHORIZE, key=key, attempted_at=at)\n"
+                "        self.operations[OperationKind.AUTHORIZE] = operation\n",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_is_asked_for_again_under_the_first_key_even_if_the_caller_brings_another"),
+    ),
+    Mutation(
+        name="payments: an open question is asked before the charge is sent again",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/use_cases.py",
+                "            outcome = gateway.find(key=key) if was_asked else None\n",
+                "            outcome = None\n",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_unknown_then_found_is_authorized_without_asking_twice"),
+    ),
+    Mutation(
+        name="payments: what was given up is not charged",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/domain.py",
+                "        if self.is_given_up:\n            raise PaymentGivenUp(order_id=self.order_id)\n"
+                "        operation = ",
+                "        operation = ",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_is_refused_once_given_up_without_asking"),
+    ),
+    Mutation(
+        name="payments: a void is not repeated",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/use_cases.py",
+                "        if payment.status is PaymentStatus.AUTHORIZED:\n            self._void(payment, key=key)\n",
+                "        self._void(payment, key=key)\n",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "TestVoidPayment::test_twice_asks_the_provider_once"),
+    ),
+    Mutation(
+        name="payments: the first key of a void stays",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/domain.py",
+                "        self.operations.setdefault(OperationKind.VOID, Operation(kind=OperationKind.VOID, key=key, "
+                "attempted_at=at))\n",
+                "        self.operations[OperationKind.VOID] = Operation(kind=OperationKind.VOID, key=key, "
+                "attempted_at=at)\n",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_is_tried_again_under_the_first_key_even_if_another_process_does"),
+    ),
+    Mutation(
+        name="saga: the key of a call is the same each time",
+        guarantee="G2",
+        edits=(
+            Edit(
+                SAGA,
+                '    key = f"{row.name}:{row.subject_id}:{step.name}"\n',
+                '    key = f"{row.name}:{uuid4()}:{step.name}"\n',
+            ),
+        ),
+        tests=(SAGA_TESTS,),
+        witness=(SAGA_TESTS, "test_puts_the_process_back_for_the_pause_and_asks_again_with_the_same_key"),
+    ),
+    Mutation(
+        name="no call inside a transaction",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "shared/resilience/guard.py",
+                "        raise CalledInsideTransaction(CalledInsideTransaction.__doc__)\n",
+                "        return\n",
+            ),
+        ),
+        tests=("tests/shared/test_guard.py", SAGA_TESTS),
+        witness=("tests/shared/test_guard.py", "test_refuses_to_call_a_vendor_inside_one"),
+    ),
+)
+
+NEVER_LOSES_AN_EVENT = (
+    Mutation(
+        name="outbox: one delivery per message and subscription",
+        guarantee="G3",
+        edits=(
+            Edit(
+                OUTBOX_TABLES,
+                '            models.UniqueConstraint(fields=["message", "subscription"], '
+                'name="outbox_delivery_once_per_message"),\n',
+            ),
+            Edit(
+                OUTBOX_MIGRATION,
+                "models.UniqueConstraint(fields=('message', 'subscription'), "
+                "name='outbox_delivery_once_per_message'), ",
+            ),
+        ),
+        tests=(OUTBOX_TESTS, GUARD_TESTS),
+        witness=(GUARD_TESTS, "test_keeps_one_delivery_per_message_and_subscription"),
+    ),
+    Mutation(
+        name="outbox: the sequence of an aggregate is unique",
+        guarantee="G3",
+        edits=(
+            Edit(
+                OUTBOX_TABLES,
+                "            models.UniqueConstraint(\n"
+                '                fields=["aggregate_id", "aggregate_sequence"], '
+                'name="outbox_message_sequence_is_gap_free"\n'
+                "            ),\n",
+            ),
+            Edit(
+                OUTBOX_MIGRATION,
+                "models.UniqueConstraint(fields=('aggregate_id', 'aggregate_sequence'), "
+                "name='outbox_message_sequence_is_gap_free')",
+            ),
+        ),
+        tests=(OUTBOX_TESTS,),
+        witness=(OUTBOX_TESTS, "test_refuses_a_second_event_with_the_same_number"),
+    ),
+    Mutation(
+        name="outbox: the relay takes a message once",
+        guarantee="G3",
+        edits=(Edit("shared/outbox/relay.py", ".update(pending=False)", ".update(pending=True)"),),
+        tests=(OUTBOX_TESTS, GUARD_TESTS),
+        witness=(GUARD_TESTS, "test_leaves_no_message_pending_that_it_has_taken"),
+    ),
+    Mutation(
+        name="outbox: a finished delivery is left alone",
+        guarantee="G3",
+        edits=(
+            Edit(
+                "shared/outbox/deliveries.py",
+                "        .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)\n",
+                "        .filter(pk=delivery_id)\n",
+            ),
+        ),
+        tests=(OUTBOX_TESTS,),
+        witness=(OUTBOX_TESTS, "test_twice_has_its_effect_once"),
+    ),
+    Mutation(
+        name="outbox: a delivery in hand is left alone",
+        guarantee="G3",
+        edits=(
+            Edit(
+                "shared/outbox/deliveries.py",
+                'DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))\n',
+                "DeliveryRow.objects\n",
+            ),
+        ),
+        tests=(OUTBOX_TESTS,),
+        witness=(OUTBOX_TESTS, "test_that_another_worker_has_in_hand_is_left_alone"),
+    ),
+    Mutation(
+        name="unit of work: the last work is done",
+        guarantee="G1, G3",
+        edits=(
+            Edit(
+                "shared/persistence/unit_of_work.py",
+                "        _do_last_work()\n        _refuse_silent_rollback()\n",
+                "        _refuse_silent_rollback()\n",
+            ),
+        ),
+        tests=(f"{UNIT_TESTS}::TestAtTheLastMoment", STOCK_TESTS),
+        witness=(UNIT_TESTS, "test_runs_after_everything_else_in_the_order_in_which_it_was_left"),
+    ),
+    Mutation(
+        name="unit of work: a swallowed error is told",
+        guarantee="G3",
+        edits=(
+            Edit(
+                "shared/persistence/unit_of_work.py",
+                "        raise RolledBackInside(RolledBackInside.__doc__)\n",
+                "        return\n",
+            ),
+        ),
+        tests=(f"{UNIT_TESTS}::TestAtomic",),
+        witness=(UNIT_TESTS, "test_undoes_all_and_says_so_when_the_error_of_a_part_is_swallowed"),
+    ),
+)
+
+CAN_BE_RETRIED = (
+    Mutation(
+        name="idempotency: a key of a caller is unique",
+        guarantee="G4",
+        edits=(
+            Edit("shared/idempotency/keys.py", "ON CONFLICT (caller, key) DO NOTHING", "ON CONFLICT DO NOTHING"),
+            Edit(
+                "shared/idempotency/models.py",
+                '            models.UniqueConstraint(fields=["caller", "key"], '
+                'name="idempotency_key_once_per_caller"),\n',
+            ),
+            Edit(
+                "shared/idempotency/migrations/0001_initial.py",
+                "models.UniqueConstraint(fields=('caller', 'key'), name='idempotency_key_once_per_caller')",
+            ),
+        ),
+        tests=(KEY_TESTS,),
+        witness=(KEY_TESTS, "test_keeps_each_key_of_a_caller_once"),
+    ),
+    Mutation(
+        name="idempotency: another request under the key is refused",
+        guarantee="G4",
+        edits=(Edit("shared/idempotency/keys.py", "    if row.fingerprint != fingerprint:\n", "    if False:\n"),),
+        tests=(KEY_TESTS,),
+        witness=(KEY_TESTS, "test_of_a_key_that_was_used_for_another_request_says_so_and_shows_no_answer"),
+    ),
+)
+
+NOTHING_IS_STUCK = (
+    Mutation(
+        name="saga: a lease is respected",
+        guarantee="G2, G5",
+        edits=(
+            Edit(
+                SAGA,
+                "        .filter(Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id, status__in=OPEN)\n",
+                "        .filter(id=saga_id, status__in=OPEN)\n",
+            ),
+        ),
+        tests=(SAGA_TESTS,),
+        witness=(SAGA_TESTS, "test_is_respected_by_another_worker"),
+    ),
+    Mutation(
+        name="saga: a late worker settles nothing",
+        guarantee="G2, G5",
+        edits=(
+            Edit(
+                SAGA,
+                "        .filter(id=call.saga_id, lease=call.lease, status__in=OPEN)\n",
+                "        .filter(id=call.saga_id, status__in=OPEN)\n",
+            ),
+        ),
+        tests=(SAGA_TESTS,),
+        witness=(SAGA_TESTS, "test_of_a_late_worker_does_not_undo_what_another_one_finished"),
+    ),
+    Mutation(
+        name="saga: one process of a kind per subject",
+        guarantee="G2, G5",
+        edits=(
+            Edit("shared/saga/registry.py", "ON CONFLICT (subject_id, name) DO NOTHING", "ON CONFLICT DO NOTHING"),
+            Edit(
+                "shared/saga/models.py",
+                '            models.UniqueConstraint(fields=["subject_id", "name"], name="saga_once_per_subject"),\n',
+            ),
+            Edit(
+                "shared/saga/migrations/0001_initial.py",
+                "models.UniqueConstraint(fields=('subject_id', 'name'), name='saga_once_per_subject'), ",
+            ),
+        ),
+        tests=(SAGA_TESTS, GUARD_TESTS),
+        witness=(GUARD_TESTS, "test_keeps_one_process_of_a_kind_per_subject"),
+    ),
+    Mutation(
+        name="saga: a refused local step leaves nothing behind",
+        guarantee="G2, G5",
+        edits=(
+            Edit(
+                SAGA,
+                "        with savepoint():\n            step.do(_run_of(row))\n",
+                "        step.do(_run_of(row))\n",
+            ),
+        ),
+        tests=(SAGA_TESTS,),
+        witness=(SAGA_TESTS, "test_of_a_local_step_leaves_no_effect_of_it"),
+    ),
+)
+
+ORDERS_ARE_SAFE = (
+    Mutation(
+        name="orders: a change of an order is not overwritten",
+        guarantee="G1, G2",
+        edits=(
+            Edit(
+                "contexts/ordering/repositories.py",
+                "OrderRow.objects.filter(id=order.id, version=order.version).update(",
+                "OrderRow.objects.filter(id=order.id).update(",
+            ),
+        ),
+        tests=("tests/ordering/test_orders.py", GUARD_TESTS),
+        witness=(GUARD_TESTS, "test_refuse_to_overwrite_a_change_that_has_no_event"),
+    ),
+    Mutation(
+        name="orders: ownership is part of loading",
+        guarantee="G6",
+        edits=(
+            Edit(
+                "contexts/ordering/repositories.py",
+                "            rows = rows.filter(customer_id=of_customer)\n",
+                "            pass\n",
+            ),
+        ),
+        tests=("tests/ordering/test_orders.py",),
+        witness=("tests/ordering/test_orders.py", "test_does_not_show_a_customer_an_order_that_is"),
+    ),
+)
+
+MUTATIONS = (
+    *NEVER_OVERSELLS,
+    *NEVER_CHARGES_TWICE,
+    *NEVER_LOSES_AN_EVENT,
+    *CAN_BE_RETRIED,
+    *NOTHING_IS_STUCK,
+    *ORDERS_ARE_SAFE,
+)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+
+from shared.embedded.files import free_port
 
 START_WITHIN = 120.0  # seconds
 STOP_WITHIN = 30.0  # seconds
@@ -26,7 +27,7 @@ def server_at(url: str, *, log: Path) -> Iterator[str]:
     if is_ready(url):
         yield url
         return
-    port = _free_port()
+    port = free_port()
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -58,10 +59,3 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], *, log: Path) -> str:
             return url
         time.sleep(0.2)
     raise ServerDidNotStart(f"the server did not become ready; see {log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import secrets
 import socket
 import time
@@ -14,6 +15,8 @@ from shared.embedded.errors import EmbeddedServerError
 LOOPBACK = "127.0.0.1"
 LOG_LIMIT_BYTES = 10_000_000
 LOCK_POLL_SECONDS = 0.05
+LISTENING_PORTS = (20_000, 32_000)
+PORT_TRIES = 50
 
 
 def write_private(path: Path, text: str) -> None:
@@ -47,11 +50,19 @@ def remembered_port(path: Path) -> int | None:
 
 
 def free_port() -> int:
-    """Ask the kernel for a TCP port of the loopback interface that nobody uses now."""
+    """Return a TCP port of the loopback interface that nobody uses now.
+
+    It lies below the ports that kernels give to outgoing connections (32768 and up on Linux, 49152 and up elsewhere).
+    From those, a client that keeps asking for a stopped server can end up connected to itself, on the server's port.
+    """
+    for _ in range(PORT_TRIES):
+        port = random.randint(*LISTENING_PORTS)  # noqa: S311 - not a secret
+        if is_free(port):
+            return port
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        given: int = probe.getsockname()[1]
+        return given
 
 
 def is_free(port: int, *, host: str = LOOPBACK) -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import psycopg
 
 from contexts.payments.simulator.__main__ import DEFAULT_SECRET
 from shared.embedded import LocalServers
+from shared.embedded.files import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -34,14 +34,6 @@ def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str
             return answer
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen within {within} seconds")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(slots=True)
@@ -137,7 +129,9 @@ class System:
 
     def start_postgres(self) -> None:
         """Start PostgreSQL again on the same data and port."""
-        LocalServers(directory=self.directory / "servers", durable=True).postgres.start()
+        server = LocalServers(directory=self.directory / "servers", durable=True).postgres
+        server.start()
+        assert server.url == self.database_url, "somebody took the port meanwhile"
 
     def stop(self) -> None:
         """Ask all processes to end; kill those that do not."""

@@ -64,7 +64,9 @@ def database_of(url: str, *, pool_size: int) -> dict[str, object]:
     """Turn ``postgresql://user:password@host:port/name?sslmode=require`` into Django's settings.
 
     Statements are bound on the server and prepared at their fifth use, which a pooler in transaction mode
-    supports from PgBouncer 1.21 on. Locks are waited for five seconds at most, so that nothing hangs in silence.
+    supports from PgBouncer 1.21 on. The pool gives up a lost connection after two seconds and makes a new one when
+    it is asked; left to its default of five minutes, it tries ever more rarely, and stays down long after the
+    database is back. Locks are waited for five seconds at most, so that nothing hangs in silence.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:
@@ -79,7 +81,7 @@ def database_of(url: str, *, pool_size: int) -> dict[str, object]:
         "CONN_MAX_AGE": 0,
         "OPTIONS": dict(parse_qsl(parts.query))
         | {
-            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 5, "reconnect_timeout": 2},
             "server_side_binding": True,
             "prepare_threshold": 5,
             "options": "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",

@@ -18,6 +18,7 @@ from tests.journeys.system import System, eventually
 BUYERS = 4
 REACHED_WITHIN = 40.0  # seconds
 QUIET_WITHIN = 120.0  # seconds
+PATIENCE = 60.0  # seconds, of one buyer with one request
 TOKENS = ("tok_approved",) * 8 + ("tok_declined", "tok_error_before_charge", "tok_error_after_charge")
 SHARE_CANCELLED = 0.15
 
@@ -89,17 +90,19 @@ class Load:
 
     def _until_answered(self, client: httpx2.Client, body: dict[str, object]) -> httpx2.Response | None:
         """Send the request under one key until it is answered: what a careful client does."""
-        key, deadline = uuid4().hex, time.monotonic() + 60
+        key, deadline, last = uuid4().hex, time.monotonic() + PATIENCE, ""
         while time.monotonic() < deadline:
             try:
                 answer = client.post("/api/v1/orders", json=body, headers={"Idempotency-Key": key})
-            except httpx2.TransportError:
+            except httpx2.TransportError as error:
+                last = repr(error)
                 self._stop.wait(0.1)
                 continue
+            last = answer.text
             if answer.status_code < 500 and answer.json().get("code") != "idempotency_key_in_use":
                 return answer
             self._stop.wait(0.1)
-        raise AssertionError("a request was not answered for a minute")
+        raise AssertionError(f"a request was not answered within {PATIENCE} seconds; the last answer: {last}")
 
     def _cancel(self, client: httpx2.Client, order_id: str) -> None:
         try:

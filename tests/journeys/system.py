@@ -36,6 +36,14 @@ def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str
     raise AssertionError(f"{what} did not happen within {within} seconds")
 
 
+def is_gone(pid: int) -> bool:
+    """Tell whether the process has ended, with its sockets closed; it may still wait to be noticed (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except OSError:
+        return True
+
+
 @dataclass(slots=True)
 class System:
     """Server, worker, relay and PSP simulator, as processes that can be killed one by one."""
@@ -126,6 +134,7 @@ class System:
         """Kill PostgreSQL's postmaster at once; its children end by themselves."""
         pid = int((self.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
+        eventually(lambda: is_gone(pid), what="the end of the postmaster")
 
     def start_postgres(self) -> None:
         """Start PostgreSQL again on the same data and port."""

@@ -9,7 +9,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos mutation reset audit dependencies clean
+.PHONY: help run test check format replay chaos model mutation reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -38,6 +38,10 @@ replay: ## play real shopping baskets through the running code (BASKETS=2000)
 chaos: ## kill everything at every crash point, judge, and write docs/kill-matrix.md (ROUNDS=1)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.chaos --rounds $(ROUNDS)
+
+model: ## play thousands of random games of orders, crashes and time jumps; about fifteen minutes
+	@.ci/install dev
+	@exec env MODEL=long $(IN_VENV) -m pytest tests/model -p no:randomly
 
 mutation: ## take each guard out by itself, see the tests fail, and write docs/mutation-proof.md (GUARDS=--changed)
 	@.ci/install dev

@@ -49,9 +49,11 @@ class PaymentsOfOrders:
             order_id=order_id, amount=amount, method=means.method, token=means.token, key=key
         )
 
-    def void(self, *, order_id: OrderId, key: str) -> Literal["settled", "pending"]:
+    def refuse(
+        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
+    ) -> Literal["settled", "pending"]:
         """Have the provider give the reservation up, if there is one. Calls out."""
-        return payments.void_payment(order_id=order_id, key=key)
+        return payments.refuse_payment(order_id=order_id, amount=amount, method=means.method, key=key)
 
     def of(self, order_id: OrderId) -> OrderPayment | None:
         """Return what is known of the order's payment."""

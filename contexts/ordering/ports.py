@@ -64,7 +64,9 @@ class Payments(Protocol):
     ) -> Literal["authorized", "pending"]:
         """Have the provider reserve the amount, once per key; refuse with payment_declined. Calls out."""
 
-    def void(self, *, order_id: OrderId, key: str) -> Literal["settled", "pending"]:
+    def refuse(
+        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
+    ) -> Literal["settled", "pending"]:
         """Have the provider give the reservation up, if there is one. Calls out."""
 
     def of(self, order_id: OrderId) -> OrderPayment | None:

@@ -47,15 +47,17 @@ class Checkout:
         """Have the provider reserve the total."""
         payment = self.payments.authorize(
             order_id=OrderId(run.subject_id),
-            amount=Money(int(str(run.data["amount_minor"])), str(run.data["currency"])),
-            means=PaymentMeans(method=str(run.data["method"]), token=str(run.data["token"])),
+            amount=_amount_of(run),
+            means=_means_of(run),
             key=key,
         )
         return ASK_AGAIN if payment == "pending" else None
 
     def void_payment(self, run: SagaRun, key: str) -> Wait | None:
         """Have the provider give the reservation up."""
-        outcome = self.payments.void(order_id=OrderId(run.subject_id), key=key)
+        outcome = self.payments.refuse(
+            order_id=OrderId(run.subject_id), amount=_amount_of(run), means=_means_of(run), key=key
+        )
         return ASK_AGAIN if outcome == "pending" else None
 
     def confirm_order(self, run: SagaRun) -> None:
@@ -74,3 +76,11 @@ class Checkout:
 
     def _order(self, run: SagaRun) -> Order:
         return self.orders.get(OrderId(run.subject_id), of_customer=ANYONE)
+
+
+def _amount_of(run: SagaRun) -> Money:
+    return Money(int(str(run.data["amount_minor"])), str(run.data["currency"]))
+
+
+def _means_of(run: SagaRun) -> PaymentMeans:
+    return PaymentMeans(method=str(run.data["method"]), token=str(run.data["token"]))

@@ -7,7 +7,7 @@ from typing import NewType, Self
 from uuid import UUID
 
 from contexts.payments import events
-from shared.domain.errors import ConflictError, InvalidInputError
+from shared.domain.errors import ConflictError, ExternalAPIError, InvalidInputError
 from shared.domain.model import Aggregate
 from shared.domain.money import Money
 
@@ -16,6 +16,8 @@ OrderId = NewType("OrderId", UUID)
 
 #: Longer than a request to a provider can be under way, its time-out included.
 REQUEST_LIFETIME = timedelta(seconds=60)
+#: A request that has not left by then is not sent any more: it might arrive after it was taken to be lost.
+LEAVES_WITHIN = timedelta(seconds=20)
 NEVER_ARRIVED = "never_arrived"
 
 
@@ -25,6 +27,10 @@ class PaymentDeclined(ConflictError):
 
 class PaymentGivenUp(ConflictError):
     """The payment is not wanted any more; its order was cancelled."""
+
+
+class RequestOutdated(ExternalAPIError):
+    """The request to the payment provider waited too long to be sent; it is attempted again."""
 
 
 class UnknownPaymentMethod(InvalidInputError):
@@ -145,6 +151,11 @@ class Payment(Aggregate):
             OperationKind.AUTHORIZE, Operation(kind=OperationKind.AUTHORIZE, key=key, attempted_at=at)
         )
         operation.attempted_at = at
+
+    def must_be_fresh(self, *, at: datetime) -> None:
+        """Refuse to send a request that may be taken to be lost before it arrives."""
+        if at - self.operations[OperationKind.AUTHORIZE].attempted_at >= LEAVES_WITHIN:
+            raise RequestOutdated(order_id=self.order_id)
 
     def settle_authorization(self, outcome: Outcome, *, at: datetime) -> None:
         """Take note of the provider's answer; an answer that is known already changes nothing.

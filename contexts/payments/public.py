@@ -8,7 +8,7 @@ from contexts.payments.domain import OrderId
 from contexts.payments.queries import PaymentView
 from shared.domain.money import Money
 
-__all__ = ["PaymentView", "accepts", "authorize_payment", "payment_of", "void_payment"]
+__all__ = ["PaymentView", "accepts", "authorize_payment", "payment_of", "refuse_payment"]
 
 
 def accepts(*, method: str) -> bool:
@@ -23,9 +23,9 @@ def authorize_payment(
     return wiring.authorize_payment(order_id=OrderId(order_id), amount=amount, method=method, token=token, key=key)
 
 
-def void_payment(*, order_id: UUID, key: str) -> Literal["settled", "pending"]:
+def refuse_payment(*, order_id: UUID, amount: Money, method: str, key: str) -> Literal["settled", "pending"]:
     """Have the provider give up what it reserved for the order, if it did. Calls out."""
-    return wiring.void_payment(order_id=OrderId(order_id), key=key)
+    return wiring.refuse_payment(order_id=OrderId(order_id), amount=amount, method=method, key=key)
 
 
 def payment_of(*, order_id: UUID) -> PaymentView | None:

@@ -47,6 +47,7 @@ class AuthorizePayment:
         try:
             outcome = gateway.find(key=key) if was_asked else None
             if outcome is None:
+                payment.must_be_fresh(at=self.now())
                 outcome = gateway.authorize(
                     key=key, amount=payment.amount, token=token, reference=str(payment.order_id)
                 )
@@ -98,8 +99,10 @@ class VoidPayment:
         return payment
 
     def _learn_outcome(self, payment: Payment) -> Payment:
-        key = payment.key_of(OperationKind.AUTHORIZE)
-        outcome = self.gateways.serving(payment.method).find(key=key)
+        outcome = None
+        if payment.has_unanswered_authorization:
+            key = payment.key_of(OperationKind.AUTHORIZE)
+            outcome = self.gateways.serving(payment.method).find(key=key)
         with self.unit_of_work():
             payment = self.payments.for_order(payment.order_id) or payment
             if outcome is not None:
@@ -120,6 +123,27 @@ class VoidPayment:
             payment = self.payments.for_order(payment.order_id) or payment
             payment.settle_void(at=self.now())
             self.payments.save(payment)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusePayment:
+    """Have an order never be paid: give up its payment, begun or not, so that no late worker can begin it."""
+
+    payments: Payments
+    void_payment: VoidPayment
+    unit_of_work: UnitOfWork
+    new_id: NewId
+    now: Clock
+
+    def __call__(self, *, order_id: OrderId, amount: Money, method: str, key: str) -> Literal["settled", "pending"]:
+        with self.unit_of_work():
+            if self.payments.for_order(order_id) is None:
+                payment = Payment.open(
+                    id=PaymentId(self.new_id()), order_id=order_id, method=method, amount=amount, at=self.now()
+                )
+                payment.give_up()
+                self.payments.save(payment)
+        return self.void_payment(order_id=order_id, key=key)
 
 
 @dataclass(frozen=True, slots=True)

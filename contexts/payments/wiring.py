@@ -5,7 +5,7 @@ from django.utils import timezone
 from contexts.payments.gateways import ConfiguredGateways
 from contexts.payments.repositories import DjangoPayments
 from contexts.payments.sagas import Voiding
-from contexts.payments.use_cases import AuthorizePayment, ReturnMoney, VoidPayment
+from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 from shared.saga.registry import register
@@ -14,6 +14,9 @@ _payments = DjangoPayments()
 
 gateways = ConfiguredGateways()
 void_payment = VoidPayment(payments=_payments, gateways=gateways, unit_of_work=atomic, now=timezone.now)
+refuse_payment = RefusePayment(
+    payments=_payments, void_payment=void_payment, unit_of_work=atomic, new_id=new_id, now=timezone.now
+)
 voiding = Voiding(void_payment=void_payment)
 _begin_voiding = register(voiding.saga)
 authorize_payment = AuthorizePayment(

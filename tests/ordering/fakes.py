@@ -151,7 +151,9 @@ class ObedientPayments:
             raise self.authorize_answer
         return self.authorize_answer
 
-    def void(self, *, order_id: OrderId, key: str) -> Literal["settled", "pending"]:
+    def refuse(
+        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
+    ) -> Literal["settled", "pending"]:
         """Give the reservation up, or answer otherwise."""
         self.voids.append((order_id, key))
         if isinstance(self.void_answer, Exception):

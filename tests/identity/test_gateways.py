@@ -9,15 +9,16 @@ from django.contrib.auth.hashers import check_password, identify_hasher, make_pa
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from contexts.identity import gateways
 from contexts.identity.domain import AccessClaims, Email, InvalidToken, WeakPassword
 from contexts.identity.gateways import (
     DjangoPasswordPolicy,
     DjangoPasswords,
     OwaspArgon2PasswordHasher,
     SignedAccessTokens,
+    access_tokens,
     new_key_id,
     new_secret,
+    passwords,
 )
 from contexts.identity.ports import AccessTokens, PasswordPolicy, Passwords
 from shared.persistence.identifiers import new_id
@@ -73,7 +74,7 @@ class TestSignedAccessTokens:
             "iss", "sub", "kind", "iat", "exp",
         }  # fmt: skip
         assert jwt.get_unverified_header(token)["alg"] == "EdDSA"
-        assert len(token) < gateways.LONGEST_TOKEN
+        assert len(token) < access_tokens.LONGEST_TOKEN
 
     def test_of_an_older_key_are_good_while_the_key_is_listed(self) -> None:
         token = signed(OLD).issue(account_id=new_id(), kind="customer", at=NOW)
@@ -123,7 +124,7 @@ class TestSignedAccessTokens:
         assert tokens.read(token, at=NOW) == first
 
     def test_are_remembered_in_a_bounded_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(gateways, "REMEMBERED_TOKENS", 2)
+        monkeypatch.setattr(access_tokens, "REMEMBERED_TOKENS", 2)
         tokens = signed()
         first, second, third = (
             tokens.issue(account_id=UUID(int=number), kind="customer", at=NOW) for number in range(3)
@@ -159,7 +160,7 @@ class TestPasswords:
 class TestDjangoPasswords:
     def test_work_as_long_where_there_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         worked: list[str] = []
-        monkeypatch.setattr(gateways, "make_password", worked.append)
+        monkeypatch.setattr(passwords, "make_password", worked.append)
         DjangoPasswords().verify(PASSWORD, None)
         assert worked == [PASSWORD]
 

@@ -1,73 +1,23 @@
-"""Passwords by Django and Argon2, access tokens by PyJWT, and randomness."""
+"""Access tokens by PyJWT."""
 
 import hashlib
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
-from django.contrib.auth.password_validation import validate_password
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 
-from contexts.identity.domain import (
-    KEY_ID_LENGTH,
-    AccessClaims,
-    Email,
-    InvalidToken,
-    PersonKind,
-    WeakPassword,
-)
+from contexts.identity.domain import AccessClaims, InvalidToken, PersonKind
 
 ISSUER = "orderly"
 ALGORITHM = "EdDSA"
 LONGEST_TOKEN = 512  # characters; ours have about 330, and longer ones are not worth parsing
 REMEMBERED_TOKENS = 4096
-
-
-class OwaspArgon2PasswordHasher(Argon2PasswordHasher):
-    """Argon2id as OWASP's Password Storage Cheat Sheet has it: 19 MiB, two passes, one lane.
-
-    Django's own parameters take 100 MiB and a third of a second per log-in, which invites exhaustion.
-    """
-
-    memory_cost = 19456  # KiB
-    time_cost = 2
-    parallelism = 1
-
-
-class DjangoPasswords:
-    """Hashes passwords with the first of ``settings.PASSWORD_HASHERS``."""
-
-    def hash(self, password: str) -> str:
-        """Return the password as it is stored."""
-        return make_password(password)
-
-    def verify(self, password: str, password_hash: str | None) -> bool:
-        """Tell whether the password is the stored one; take as long when there is none."""
-        if password_hash is None:
-            make_password(password)
-            return False
-        return check_password(password, password_hash)
-
-
-class DjangoPasswordPolicy:
-    """Asks the validators in ``settings.AUTH_PASSWORD_VALIDATORS``."""
-
-    def check(self, password: str, *, email: Email, name: str) -> None:
-        """Raise WeakPassword, with the reasons, when the password is easy to guess."""
-        holder: Any = get_user_model()(email=email.text, name=name)
-        try:
-            validate_password(password, user=holder)
-        except ValidationError as error:
-            raise WeakPassword(reasons=error.messages) from None
 
 
 class SignedAccessTokens:
@@ -180,16 +130,6 @@ class _VerifiedTokens:
     def drop(self, digest: bytes) -> None:
         with self._lock:
             self._by_digest.pop(digest, None)
-
-
-def new_secret() -> str:
-    """Return 256 random bits as 43 characters that are safe in URLs."""
-    return secrets.token_urlsafe(32)
-
-
-def new_key_id() -> str:
-    """Return the public part of a new API key."""
-    return secrets.token_hex(KEY_ID_LENGTH // 2)
 
 
 def _key_pair_of(seed: str) -> _KeyPair:

@@ -1,0 +1,6 @@
+"""Accounts and API keys for operators."""
+
+from contexts.identity.admin.accounts import AccountAdmin, GroupAdmin
+from contexts.identity.admin.api_keys import ApiKeyAdmin
+
+__all__ = ["AccountAdmin", "ApiKeyAdmin", "GroupAdmin"]

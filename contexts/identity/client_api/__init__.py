@@ -1,0 +1,12 @@
+"""Identity in the client API: registration, log-in and the own profile."""
+
+from ninja import Router
+
+from contexts.identity.client_api.profile import router as profile
+from contexts.identity.client_api.sessions import router as sessions
+
+router = Router(tags=["identity"])
+router.add_router("", profile)
+router.add_router("", sessions)
+
+__all__ = ["router"]

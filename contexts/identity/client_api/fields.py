@@ -1,0 +1,28 @@
+"""What the schemas of identity share."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from contexts.identity.domain import MAX_EMAIL, MAX_NAME
+from shared.http.auth import Bearer
+from shared.http.schemas import ProblemOut
+
+#: No key is ever granted this: a profile belongs to a person.
+OWN_PROFILE = Bearer(scope="profile:own")
+
+#: What any endpoint with a body may answer.
+BAD_BODY = {400: ProblemOut, 413: ProblemOut, 422: ProblemOut}
+TROUBLE = {500: ProblemOut, 503: ProblemOut}
+
+EmailText = Annotated[str, Field(max_length=MAX_EMAIL, examples=["ada@example.com"])]
+# Blanks around a password are part of it; the schema strips them elsewhere.
+Password = Annotated[
+    str,
+    StringConstraints(strip_whitespace=False, max_length=128),
+    Field(json_schema_extra={"format": "password", "writeOnly": True}, examples=["correct horse battery"]),
+]
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ada Lovelace"]),
+]

@@ -1,0 +1,79 @@
+"""Log-in, renewal and log-out in the client API."""
+
+from typing import Annotated
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router, Schema, Status
+from pydantic import Field
+
+from contexts.identity.client_api.fields import BAD_BODY, TROUBLE, EmailText, Password
+from contexts.identity.domain import IssuedTokens
+from contexts.identity.wiring import issue_tokens, refresh_tokens, revoke_tokens
+from shared.http.schemas import In, ProblemOut
+
+router = Router(tags=["identity"])
+
+RefreshTokenText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class IssueTokensIn(In):
+    email: EmailText
+    password: Password
+
+
+class RefreshTokenIn(In):
+    refresh_token: RefreshTokenText
+
+
+class TokensOut(Schema):
+    access_token: str
+    refresh_token: str
+    token_type: Annotated[str, Field(examples=["Bearer"])] = "Bearer"  # noqa: S105 - a scheme, not a secret
+    expires_in: Annotated[int, Field(description="seconds for which the access token is good")]
+
+    @classmethod
+    def of(cls, tokens: IssuedTokens) -> "TokensOut":
+        """Show a pair of tokens."""
+        return cls(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            expires_in=tokens.expires_in,
+        )
+
+
+@router.post(
+    "/auth/tokens",
+    response={200: TokensOut, 401: ProblemOut, 429: ProblemOut, **BAD_BODY, **TROUBLE},
+    operation_id="issue_tokens",
+)
+def log_in(request: HttpRequest, payload: IssueTokensIn, response: HttpResponse) -> TokensOut:  # noqa: ARG001 - Ninja's signature
+    """Log in; the access token is good for a quarter of an hour, the refresh token for one renewal."""
+    tokens = issue_tokens(email=payload.email, password=payload.password)
+    return _not_to_be_stored(response, tokens)
+
+
+@router.post(
+    "/auth/tokens/refresh",
+    response={200: TokensOut, 401: ProblemOut, **BAD_BODY, **TROUBLE},
+    operation_id="refresh_tokens",
+)
+def refresh(request: HttpRequest, payload: RefreshTokenIn, response: HttpResponse) -> TokensOut:  # noqa: ARG001 - Ninja's signature
+    """Exchange the refresh token for a new pair; using one twice revokes all that descend from the same log-in."""
+    tokens = refresh_tokens(refresh_token=payload.refresh_token)
+    return _not_to_be_stored(response, tokens)
+
+
+@router.post(
+    "/auth/tokens/revoke",
+    response={204: None, 401: ProblemOut, **BAD_BODY, **TROUBLE},
+    operation_id="revoke_tokens",
+)
+def log_out(request: HttpRequest, payload: RefreshTokenIn) -> Status[None]:  # noqa: ARG001 - Ninja's signature
+    """Log out: revoke the refresh token and all that descend from the same log-in."""
+    revoke_tokens(refresh_token=payload.refresh_token)
+    return Status(204, None)
+
+
+def _not_to_be_stored(response: HttpResponse, tokens: IssuedTokens) -> TokensOut:
+    response["Cache-Control"] = "no-store"  # RFC 6749, section 5.1
+    return TokensOut.of(tokens)

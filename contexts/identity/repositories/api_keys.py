@@ -1,0 +1,79 @@
+"""API keys in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q
+
+from contexts.identity.domain import USE_NOTED_EVERY, ApiKey, ApiKeyNotFound
+from contexts.identity.models import ApiKeyRow
+from shared.domain.errors import LostRace
+from shared.outbox.messages import publish_events_of
+
+
+class DjangoApiKeys:
+    """API keys in ``identity_api_key``."""
+
+    def get(self, api_key_id: UUID) -> ApiKey:
+        """Return the key, locked for this unit of work, or raise ApiKeyNotFound."""
+        row = ApiKeyRow.objects.select_for_update(no_key=True).filter(pk=api_key_id).first()
+        if row is None:
+            raise ApiKeyNotFound
+        return _key_of(row)
+
+    def find_by_key_id(self, key_id: str) -> ApiKey | None:
+        """Return the key with that public part as it stands, not locked."""
+        row = ApiKeyRow.objects.filter(key_id=key_id).first()
+        return _key_of(row) if row else None
+
+    def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
+        """Return the keys of that name that were not revoked, locked for this unit of work."""
+        rows = ApiKeyRow.objects.select_for_update(no_key=True).filter(name=name, revoked_at=None)
+        return [_key_of(row) for row in rows.order_by("id")]
+
+    def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+        ApiKeyRow.objects.create(
+            id=key.id,
+            key_id=key.key_id,
+            secret_hash=key.secret_digest,
+            name=key.name,
+            scopes=sorted(key.scopes),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            version=key.version,
+            sequence=key.sequence,
+        )
+        publish_events_of(key)
+
+    def save(self, key: ApiKey) -> None:
+        """Store the changed key, or raise LostRace."""
+        changed = ApiKeyRow.objects.filter(pk=key.id, version=key.version).update(
+            revoked_at=key.revoked_at, version=key.version + 1, sequence=key.sequence
+        )
+        if not changed:
+            raise LostRace(api_key_id=key.id)
+        key.version += 1
+        publish_events_of(key)
+
+    def note_use(self, key: ApiKey, *, at: datetime) -> None:
+        """Write down that the key was used; the condition keeps a burst of requests to one write."""
+        is_old = Q(last_used_at=None) | Q(last_used_at__lte=at - USE_NOTED_EVERY)
+        ApiKeyRow.objects.filter(is_old, pk=key.id).update(last_used_at=at)
+
+
+def _key_of(row: ApiKeyRow) -> ApiKey:
+    return ApiKey(
+        id=row.id,
+        version=row.version,
+        sequence=row.sequence,
+        key_id=row.key_id,
+        secret_digest=row.secret_hash,
+        name=row.name,
+        scopes=frozenset(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

@@ -1,0 +1,43 @@
+"""Who is calling?"""
+
+from dataclasses import dataclass
+
+from contexts.identity.domain import KEY_PREFIX, InvalidToken, Principal, parts_of_key
+from contexts.identity.ports import AccessTokens, Accounts, ApiKeys
+from shared.domain.ports import Clock
+
+ALL_OPS = frozenset({"ops:*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Find out who presents an access token or an API key."""
+
+    accounts: Accounts
+    api_keys: ApiKeys
+    access_tokens: AccessTokens
+    now: Clock
+
+    def __call__(self, *, token: str) -> Principal:
+        """Return who it is, or raise InvalidToken."""
+        return self._server(token) if token.startswith(KEY_PREFIX) else self._person(token)
+
+    def _server(self, token: str) -> Principal:
+        now = self.now()
+        key_id, secret = parts_of_key(token)
+        key = self.api_keys.find_by_key_id(key_id)
+        if key is None or not key.admits(secret=secret, at=now):
+            raise InvalidToken
+        if key.use_is_worth_noting(at=now):
+            self.api_keys.note_use(key, at=now)
+        return Principal(kind="key", id=key.id, scopes=key.scopes)
+
+    def _person(self, token: str) -> Principal:
+        claims = self.access_tokens.read(token, at=self.now())
+        if claims.kind == "customer":
+            return Principal(kind="customer", id=claims.account_id)
+        # Staff may do too much for a token that outlives a dismissal by minutes: one query more.
+        account = self.accounts.find(claims.account_id)
+        if account is None or not account.is_active or not account.is_staff:
+            raise InvalidToken
+        return Principal(kind="staff", id=account.id, scopes=ALL_OPS)

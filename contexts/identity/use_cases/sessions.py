@@ -1,0 +1,153 @@
+"""What can be done with the tokens of people: log in, renew, log out."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contexts.identity.domain import (
+    Account,
+    Email,
+    InvalidCredentials,
+    InvalidEmail,
+    InvalidToken,
+    IssuedTokens,
+    RefreshToken,
+    Renewal,
+    TokenFamily,
+    digest_of,
+)
+from contexts.identity.ports import AccessTokens, Accounts, NewSecret, Passwords, TokenFamilies
+from shared.domain.ports import Clock, NewId, UnitOfWork
+
+FORGOTTEN_AT_ONCE = 5000  # rows
+
+
+@dataclass(frozen=True, slots=True)
+class IssueTokens:
+    """Log in with e-mail address and password."""
+
+    accounts: Accounts
+    token_families: TokenFamilies
+    passwords: Passwords
+    access_tokens: AccessTokens
+    refresh_lifetime: timedelta
+    unit_of_work: UnitOfWork
+    now: Clock
+    new_id: NewId
+    new_secret: NewSecret
+
+    def __call__(self, *, email: str, password: str) -> IssuedTokens:
+        """Return a pair of tokens, or raise InvalidCredentials.
+
+        An unknown address takes as long as a wrong password, so that the time tells nobody who has an account.
+        """
+        account = self._account_of(email)
+        is_right = self.passwords.verify(password, account.password_hash if account else None)
+        if account is None or not is_right or not account.is_active:
+            raise InvalidCredentials
+        now, secret = self.now(), self.new_secret()
+        family = TokenFamily(
+            id=self.new_id(),
+            account_id=account.id,
+            current=RefreshToken(id=self.new_id(), digest=digest_of(secret), expires_at=now + self.refresh_lifetime),
+        )
+        with self.unit_of_work():
+            self.token_families.save(family)
+        return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
+
+    def _account_of(self, email: str) -> Account | None:
+        try:
+            return self.accounts.find_by_email(Email.parse(email))
+        except InvalidEmail:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshTokens:
+    """Exchange a refresh token for a new pair."""
+
+    accounts: Accounts
+    token_families: TokenFamilies
+    access_tokens: AccessTokens
+    refresh_lifetime: timedelta
+    unit_of_work: UnitOfWork
+    now: Clock
+    new_id: NewId
+    new_secret: NewSecret
+
+    def __call__(self, *, refresh_token: str) -> IssuedTokens:
+        """Return the new pair, or raise InvalidToken; a token that was spent before ends its whole family."""
+        now, secret, digest = self.now(), self.new_secret(), digest_of(refresh_token)
+        successor = RefreshToken(id=self.new_id(), digest=digest_of(secret), expires_at=now + self.refresh_lifetime)
+        with self.unit_of_work():
+            family = self.token_families.holding(digest)
+            account = self.accounts.get(family.account_id)
+            if not account.is_active:
+                family.revoke(at=now)
+            renewal = family.renew(presented=digest, successor=successor, at=now)
+            if renewal is Renewal.THEFT_SUSPECTED:
+                account.report_reuse(family_id=family.id, at=now)
+                self.accounts.save(account)
+            self.token_families.save(family)
+        if renewal is not Renewal.DONE:  # only now: a refusal inside would undo the revocation, too
+            raise InvalidToken
+        return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeTokens:
+    """Log out: end the family of a refresh token."""
+
+    token_families: TokenFamilies
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, refresh_token: str) -> None:
+        """End it, or raise InvalidToken when the token was never issued."""
+        with self.unit_of_work():
+            family = self.token_families.holding(digest_of(refresh_token))
+            family.revoke(at=self.now())
+            self.token_families.save(family)
+
+
+@dataclass(frozen=True, slots=True)
+class EndSessions:
+    """Log an account out everywhere, as after a change of its password."""
+
+    accounts: Accounts
+    token_families: TokenFamilies
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, account_id: UUID) -> None:
+        """End every token family of the account; its access tokens run out by themselves."""
+        with self.unit_of_work():
+            account = self.accounts.get(account_id)
+            self.token_families.revoke_all_of(account.id, at=self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetExpiredTokens:
+    """Delete refresh tokens that ran out, which nobody can present any more."""
+
+    token_families: TokenFamilies
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self) -> int:
+        """Tell how many there were; some at a time, so that no lock is held for long."""
+        forgotten = 0
+        while True:
+            with self.unit_of_work():
+                batch = self.token_families.forget_expired(before=self.now(), at_most=FORGOTTEN_AT_ONCE)
+            forgotten += batch
+            if batch < FORGOTTEN_AT_ONCE:
+                return forgotten
+
+
+def _pair(access_tokens: AccessTokens, *, account: Account, refresh_token: str, at: datetime) -> IssuedTokens:
+    return IssuedTokens(
+        access_token=access_tokens.issue(account_id=account.id, kind=account.kind, at=at),
+        refresh_token=refresh_token,
+        expires_in=int(access_tokens.lifetime.total_seconds()),
+    )

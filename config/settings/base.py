@@ -104,6 +104,8 @@ TIME_ZONE = "UTC"
 DEFAULT_CURRENCY = "EUR"
 #: How long a worker may hold a process: longer than any call to another system, its time-outs and retries included.
 SAGA_LEASE = timedelta(seconds=60)
+#: Whether webhooks and the like may go to this very machine; for development.
+OUTBOUND_TO_LOOPBACK = False
 
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"

@@ -1,7 +1,7 @@
 """The only reader of the environment: typed, and tells all that is missing or malformed at once."""
 
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -31,6 +31,12 @@ class Env(BaseSettings):
     crash_directory: str = Field(default="", description="for the kill matrix; production settings ignore it")
     process_kind: str = ""
     saga_lease_seconds: int = Field(default=60, ge=5, le=3600)
+    email_url: SecretStr = Field(
+        default=SecretStr("smtp://localhost:25"),
+        description="smtp://host:port, smtp+starttls://user:password@host:587 or smtps://user:password@host:465",
+    )
+    mail_from: str = Field(default="Orderly <noreply@localhost>", description="the sender of all mails")
+    shop_url: str = Field(default="http://localhost:8000", description="where links in mails lead")
     database_pool_size: int = Field(default=10, ge=1, le=100)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True
@@ -58,6 +64,33 @@ def _given() -> dict[str, str]:
 def split(text: str) -> list[str]:
     """Return the parts of a comma-separated value."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+class MailServer(NamedTuple):
+    """Where mail is handed in; ``upgrades`` says STARTTLS, ``is_encrypted`` TLS from the first byte."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    upgrades: bool
+    is_encrypted: bool
+
+
+def mail_server_of(url: str) -> MailServer:
+    """Read ``smtp+starttls://user:password@host:587``; ``smtps`` is encrypted from the start, ``smtp`` is not."""
+    parts = urlsplit(url)
+    usual_ports = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
+    if parts.scheme not in usual_ports or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL has the form smtp+starttls://user:password@host:587")
+    return MailServer(
+        host=parts.hostname,
+        port=parts.port or usual_ports[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        upgrades=parts.scheme == "smtp+starttls",
+        is_encrypted=parts.scheme == "smtps",
+    )
 
 
 def database_of(url: str, *, pool_size: int) -> dict[str, object]:

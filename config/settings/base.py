@@ -94,6 +94,10 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_HASHERS = ["contexts.identity.gateways.OwaspArgon2PasswordHasher"]
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)
 REFRESH_TOKEN_LIFETIME = timedelta(days=30)
+SHOP_NAME = "Orderly"
+#: Where the pages are, below the shop's own URL, that take the token of a mailed link.
+LINK_PATHS = {"verify_email": "/verify-email", "reset_password": "/reset-password"}
+EMAIL_TIMEOUT = 10  # seconds
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
@@ -199,6 +203,11 @@ CELERY: dict[str, Any] = {
         "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": "celery"}},
         "forget expired refresh tokens": {
             "task": "identity.forget_expired_tokens",
+            "schedule": 3600.0,
+            "options": {"queue": "celery"},
+        },
+        "forget old requests for links": {
+            "task": "identity.forget_link_requests",
             "schedule": 3600.0,
             "options": {"queue": "celery"},
         },

@@ -1,11 +1,12 @@
 """For a developer's machine: convenient secrets, readable logs, nothing that may be exposed."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from config.env import database_of, read_env, split
 from config.logging import configure_logging
 from config.settings.base import *  # noqa: F403
-from config.settings.base import CELERY, SPECTACULAR_SETTINGS
+from config.settings.base import CELERY, LINK_PATHS, SPECTACULAR_SETTINGS
 
 env = read_env(
     secret_key="dev-settings-only-" + "0" * 40,
@@ -26,6 +27,9 @@ PSP_SIMULATOR_URL = env.psp_simulator_url
 PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = ""  # anybody on this machine may look
 DATA_DIRECTORY = env.data_directory
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = Path(DATA_DIRECTORY) / "mails"
+LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK_PATHS.items()}
 CRASH_DIRECTORY = env.crash_directory
 PROCESS_KIND = env.process_kind
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import database_of, read_env, split
+from config.env import database_of, mail_server_of, read_env, split
 from config.logging import configure_logging
 from config.settings.base import *  # noqa: F403
-from config.settings.base import CELERY
+from config.settings.base import CELERY, LINK_PATHS
 
 env = read_env()
 
@@ -25,6 +25,13 @@ PSP_SIMULATOR_URL = env.psp_simulator_url
 PSP_SIMULATOR_SECRET = env.psp_simulator_secret.get_secret_value()
 METRICS_TOKEN = env.metrics_token.get_secret_value()
 DATA_DIRECTORY = env.data_directory
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+_mail_server = mail_server_of(env.email_url.get_secret_value())
+EMAIL_HOST, EMAIL_PORT = _mail_server.host, _mail_server.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail_server.user, _mail_server.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server.upgrades, _mail_server.is_encrypted
+DEFAULT_FROM_EMAIL = env.mail_from
+LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK_PATHS.items()}
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 LOGGING = configure_logging(as_json=True, level=env.log_level)

@@ -35,6 +35,24 @@ class ProfileChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmailVerified(Event):
+    """The holder of an account proved that they read the mail to its address."""
+
+    topic: ClassVar[str] = "identity.email_verified.v1"
+
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(Event):
+    """An account was given another password, and its sessions were ended."""
+
+    topic: ClassVar[str] = "identity.password_changed.v1"
+
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshTokenReused(Event):
     """A spent refresh token was presented again, perhaps by a thief; its whole family was revoked."""
 

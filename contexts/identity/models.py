@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from contexts.identity.domain import MAX_EMAIL, MAX_NAME, MAX_SCOPE, Email, InvalidEmail
+from contexts.identity.domain import MAX_EMAIL, MAX_NAME, MAX_SCOPE, Email, InvalidEmail, LinkPurpose
 from shared.persistence.identifiers import new_id
 
 
@@ -42,6 +42,7 @@ class AccountRow(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField("active", default=True, help_text="Deactivate an account instead of deleting it.")
     is_staff = models.BooleanField("staff", default=False, help_text="May log in to this site.")
     created_at = models.DateTimeField("registered at", default=timezone.now, editable=False)
+    email_verified_at = models.DateTimeField("e-mail verified at", null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     sequence = models.PositiveIntegerField(default=0, editable=False)
 
@@ -103,6 +104,23 @@ class RefreshTokenRow(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["expires_at"], name="identity_refresh_token_expiry")]
+
+
+class LinkRequestRow(models.Model):
+    """A wish for a mail with a link; kept for a day, whether there is such an account or not."""
+
+    id = models.UUIDField(primary_key=True)
+    purpose = models.CharField(max_length=20, choices=[(each.value, each.value) for each in LinkPurpose])
+    email = models.CharField(max_length=MAX_EMAIL)
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "identity_link_request"
+        verbose_name = "request for a link"
+        indexes = [
+            models.Index(fields=["email", "purpose", "asked_at"], name="identity_link_request_recent"),
+            models.Index(fields=["asked_at"], name="identity_link_request_by_age"),
+        ]
 
 
 class ApiKeyRow(models.Model):

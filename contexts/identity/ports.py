@@ -1,11 +1,21 @@
 """What identity needs from the world."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from contexts.identity.domain import AccessClaims, Account, ApiKey, Email, PersonKind, TokenFamily
+from contexts.identity.domain import (
+    AccessClaims,
+    Account,
+    ApiKey,
+    Email,
+    Link,
+    LinkPurpose,
+    LinkRequest,
+    PersonKind,
+    TokenFamily,
+)
 
 #: Makes a new secret of 256 random bits, safe in URLs.
 NewSecret = Callable[[], str]
@@ -76,6 +86,36 @@ class Passwords(Protocol):
 class PasswordPolicy(Protocol):
     def check(self, password: str, *, email: Email, name: str) -> None:
         """Raise WeakPassword, with the reasons, when the password is easy to guess."""
+
+
+class LinkRequests(Protocol):
+    def add(self, request: LinkRequest) -> None:
+        """Store a new request."""
+
+    def find(self, request_id: UUID) -> LinkRequest | None:
+        """Return the request, unless it was forgotten."""
+
+    def earlier_than(self, request: LinkRequest, *, since: datetime) -> int:
+        """Return how often the same was asked for between that time and this request."""
+
+    def forget(self, *, before: datetime) -> int:
+        """Delete the requests from before that time, and tell how many they were."""
+
+
+class Links(Protocol):
+    def make(self, purpose: LinkPurpose, *, account: Account, at: datetime) -> str:
+        """Return the token of a link that is good for the account in its present state only."""
+
+    def read(self, token: str, *, purpose: LinkPurpose, at: datetime) -> Link:
+        """Return what a genuine token says that has not expired, or raise InvalidLink."""
+
+    def mark_of(self, purpose: LinkPurpose, *, account: Account) -> str:
+        """Return the mark of the account's state, which changes when a link is used."""
+
+
+class Mailer(Protocol):
+    def send(self, template: str, *, to: Email, values: Mapping[str, str], key: str) -> None:
+        """Send a mail, or raise ExternalAPIError; mails with the same key are one mail to whoever gets both."""
 
 
 class AccessTokens(Protocol):

@@ -14,14 +14,22 @@ class Profile:
     id: UUID
     email: str = field(repr=False)
     name: str = field(repr=False)
+    email_verified: bool
+    version: int
 
 
 def profile_of(*, account_id: UUID) -> Profile:
     """Return the profile of an active account, or raise AccountNotActive."""
-    found = AccountRow.objects.filter(pk=account_id, is_active=True).values("id", "email", "name").first()
-    if found is None:
+    row = AccountRow.objects.filter(pk=account_id, is_active=True).first()
+    if row is None:
         raise AccountNotActive
-    return Profile(**found)
+    return Profile(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        email_verified=row.email_verified_at is not None,
+        version=row.version,
+    )
 
 
 def email_of(*, account_id: UUID) -> str | None:

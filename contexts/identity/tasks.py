@@ -11,3 +11,9 @@ from contexts.identity import wiring
 def forget_expired_tokens(**_: Any) -> None:
     """Delete refresh tokens that ran out; meant for once an hour."""
     wiring.forget_expired_tokens()
+
+
+@shared_task(name="identity.forget_link_requests")
+def forget_link_requests(**_: Any) -> None:
+    """Delete wishes for links that are a day old; meant for once an hour."""
+    wiring.forget_link_requests()

@@ -3,42 +3,83 @@
 from django.conf import settings
 from django.utils import timezone
 
+from contexts.identity.domain import LinkPurpose
 from contexts.identity.gateways import (
+    DjangoMailer,
     DjangoPasswordPolicy,
     DjangoPasswords,
     SignedAccessTokens,
+    SignedLinks,
     new_key_id,
     new_secret,
 )
-from contexts.identity.repositories import DjangoAccounts, DjangoApiKeys, DjangoTokenFamilies
+from contexts.identity.repositories import DjangoAccounts, DjangoApiKeys, DjangoLinkRequests, DjangoTokenFamilies
+from contexts.identity.sagas import MailingLink
 from contexts.identity.use_cases import (
     Authenticate,
+    ChangePassword,
     ChangeProfile,
+    ConfirmEmail,
     CreateApiKey,
     EndSessions,
     EnsureApiKey,
+    EnsureCustomer,
     EnsureOperator,
     ForgetExpiredTokens,
+    ForgetLinkRequests,
     IssueTokens,
+    MailLink,
     RefreshTokens,
     RegisterCustomer,
+    RequestLink,
+    ResetPassword,
     RevokeApiKey,
     RevokeTokens,
 )
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
+from shared.saga.registry import register
 
 accounts = DjangoAccounts()
 token_families = DjangoTokenFamilies()
 api_keys = DjangoApiKeys()
+link_requests = DjangoLinkRequests()
+links = SignedLinks()
 passwords = DjangoPasswords()
 policy = DjangoPasswordPolicy()
 access_tokens = SignedAccessTokens(seeds=settings.JWT_SIGNING_KEYS, lifetime=settings.ACCESS_TOKEN_LIFETIME)
 
+mail_link = MailLink(
+    requests=link_requests,
+    accounts=accounts,
+    links=links,
+    mailer=DjangoMailer(),
+    pages={purpose: settings.LINK_PAGES[purpose.value] for purpose in LinkPurpose},
+    now=timezone.now,
+)
+request_link = RequestLink(
+    requests=link_requests,
+    begin_mailing=register(MailingLink(mail_link).saga),
+    unit_of_work=atomic,
+    now=timezone.now,
+    new_id=new_id,
+)
+confirm_email = ConfirmEmail(accounts=accounts, links=links, unit_of_work=atomic, now=timezone.now)
+reset_password = ResetPassword(
+    accounts=accounts,
+    token_families=token_families,
+    links=links,
+    passwords=passwords,
+    policy=policy,
+    unit_of_work=atomic,
+    now=timezone.now,
+)
+forget_link_requests = ForgetLinkRequests(requests=link_requests, unit_of_work=atomic, now=timezone.now)
 register_customer = RegisterCustomer(
     accounts=accounts,
     passwords=passwords,
     policy=policy,
+    request_link=request_link,
     unit_of_work=atomic,
     now=timezone.now,
     new_id=new_id,
@@ -67,10 +108,30 @@ refresh_tokens = RefreshTokens(
 revoke_tokens = RevokeTokens(token_families=token_families, unit_of_work=atomic, now=timezone.now)
 end_sessions = EndSessions(accounts=accounts, token_families=token_families, unit_of_work=atomic, now=timezone.now)
 forget_expired_tokens = ForgetExpiredTokens(token_families=token_families, unit_of_work=atomic, now=timezone.now)
+change_password = ChangePassword(
+    accounts=accounts,
+    token_families=token_families,
+    passwords=passwords,
+    policy=policy,
+    access_tokens=access_tokens,
+    refresh_lifetime=settings.REFRESH_TOKEN_LIFETIME,
+    unit_of_work=atomic,
+    now=timezone.now,
+    new_id=new_id,
+    new_secret=new_secret,
+)
 change_profile = ChangeProfile(accounts=accounts, unit_of_work=atomic, now=timezone.now)
 ensure_operator = EnsureOperator(
     accounts=accounts,
     token_families=token_families,
+    passwords=passwords,
+    policy=policy,
+    unit_of_work=atomic,
+    now=timezone.now,
+    new_id=new_id,
+)
+ensure_customer = EnsureCustomer(
+    accounts=accounts,
     passwords=passwords,
     policy=policy,
     unit_of_work=atomic,

@@ -12,6 +12,8 @@ from contexts.identity.domain import (
     Account,
     ApiKey,
     Email,
+    LinkPurpose,
+    LinkRequest,
     RefreshToken,
     TokenFamily,
     digest_of,
@@ -81,3 +83,14 @@ def an_account_row(**values: Any) -> AccountRow:
     """Store an account; ``operator=True`` gives it every right."""
     row: AccountRow = AccountRowFactory.create(**values)
     return row
+
+
+def a_link_request(**changes: Any) -> LinkRequest:
+    """Return the wish of somebody who forgot their password."""
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "purpose": LinkPurpose.RESET_PASSWORD,
+        "email": Email("ada@example.com"),
+        "asked_at": NOW,
+    }
+    return LinkRequest(**values | changes)

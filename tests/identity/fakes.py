@@ -1,6 +1,6 @@
 """The ports of identity in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,14 +15,18 @@ from contexts.identity.domain import (
     ApiKeyNotFound,
     Email,
     EmailTaken,
+    InvalidLink,
     InvalidToken,
+    Link,
+    LinkPurpose,
+    LinkRequest,
     PersonKind,
     RefreshToken,
     TokenFamily,
     WeakPassword,
 )
-from shared.domain.errors import LostRace
-from shared.domain.model import Event
+from shared.domain.errors import ExternalAPIError, LostRace
+from shared.domain.model import Event, Primitive
 
 
 @dataclass
@@ -169,3 +173,66 @@ class PlainAccessTokens:
         if not expires_at or at.timestamp() >= float(expires_at):
             raise InvalidToken
         return AccessClaims(account_id=UUID(account_id), kind="staff" if kind == "staff" else "customer")
+
+
+@dataclass
+class InMemoryLinkRequests:
+    kept: dict[UUID, LinkRequest] = field(default_factory=dict)
+
+    def add(self, request: LinkRequest) -> None:
+        self.kept[request.id] = request
+
+    def find(self, request_id: UUID) -> LinkRequest | None:
+        return self.kept.get(request_id)
+
+    def earlier_than(self, request: LinkRequest, *, since: datetime) -> int:
+        return sum(
+            (one.email, one.purpose) == (request.email, request.purpose) and since <= one.asked_at < request.asked_at
+            for one in self.kept.values()
+        )
+
+    def forget(self, *, before: datetime) -> int:
+        old = [one.id for one in self.kept.values() if one.asked_at < before]
+        for request_id in old:
+            del self.kept[request_id]
+        return len(old)
+
+
+class PlainLinks:
+    def make(self, purpose: LinkPurpose, *, account: Account, at: datetime) -> str:
+        expires_at = (at + purpose.lifetime).timestamp()
+        return f"{purpose}|{account.id}|{expires_at}|{self.mark_of(purpose, account=account)}"
+
+    def read(self, token: str, *, purpose: LinkPurpose, at: datetime) -> Link:
+        said, _, rest = token.partition("|")
+        account_id, _, rest = rest.partition("|")
+        expires_at, _, mark = rest.partition("|")
+        if said != purpose or not mark or at.timestamp() >= float(expires_at):
+            raise InvalidLink
+        return Link(account_id=UUID(account_id), mark=mark)
+
+    def mark_of(self, purpose: LinkPurpose, *, account: Account) -> str:
+        changing = account.password_hash if purpose is LinkPurpose.RESET_PASSWORD else account.email_verified_at
+        return f"{account.email.text} {account.is_active} {changing}"
+
+
+@dataclass
+class MailboxOfAll:
+    """Keeps the mails by their keys, as whoever gets one twice would; while ``is_down``, it takes none."""
+
+    mails: dict[str, tuple[str, Email, Mapping[str, str]]] = field(default_factory=dict)
+    is_down: bool = False
+
+    def send(self, template: str, *, to: Email, values: Mapping[str, str], key: str) -> None:
+        if self.is_down:
+            raise ExternalAPIError
+        self.mails[key] = (template, to, values)
+
+
+@dataclass
+class BegunSagas:
+    begun: list[UUID] = field(default_factory=list)
+
+    def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
+        self.begun.append(subject_id)
+        assert not data

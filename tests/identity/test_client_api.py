@@ -62,7 +62,7 @@ class TestRegister:
         assert response.status_code == 201
         body = response.json()
         assert UUID(body.pop("id")).version == 7
-        assert body == {"email": "ada@example.com", "name": "Ada"}
+        assert body == {"email": "ada@example.com", "name": "Ada", "email_verified": False}
 
     def test_tells_the_others_without_personal_data(self, client: Client) -> None:
         account_id = post(client, "/customers", GOOD).json()["id"]
@@ -182,7 +182,12 @@ class TestLogOut:
 class TestProfile:
     def test_is_shown_to_its_holder(self, client: Client, ada: AccountRow, tokens: dict[str, Any]) -> None:
         response = client.get("/api/v1/me", headers=bearer(tokens["access_token"]))
-        assert response.json() == {"id": str(ada.pk), "email": "ada@example.com", "name": "Ada"}
+        assert response.json() == {
+            "id": str(ada.pk),
+            "email": "ada@example.com",
+            "name": "Ada",
+            "email_verified": False,
+        }
 
     def test_is_changed_by_its_holder(self, client: Client, tokens: dict[str, Any]) -> None:
         response = self.patch(client, {"name": "Ada Lovelace"}, tokens["access_token"])
@@ -234,6 +239,83 @@ class TestProfile:
         return client.patch("/api/v1/me", body, content_type="application/json", headers=bearer(token))
 
 
+class TestProfileVersions:
+    def get(self, client: Client, token: str, **headers: str) -> Any:
+        return client.get("/api/v1/me", headers=bearer(token) | headers)
+
+    def test_are_entity_tags(self, client: Client, tokens: dict[str, Any]) -> None:
+        token = tokens["access_token"]
+        seen = self.get(client, token)
+        unchanged = self.get(client, token, **{"If-None-Match": seen["ETag"]})
+        assert (unchanged.status_code, unchanged.content, unchanged["ETag"]) == (304, b"", seen["ETag"])
+        changed = self.patch(client, token, {"name": "Ada Lovelace"}, seen["ETag"])
+        assert changed.status_code == 200
+        assert changed["ETag"] != seen["ETag"]
+        assert self.get(client, token, **{"If-None-Match": seen["ETag"]})["ETag"] == changed["ETag"]
+
+    def test_keep_an_older_view_from_overwriting_a_newer_one(self, client: Client, tokens: dict[str, Any]) -> None:
+        token = tokens["access_token"]
+        seen = self.get(client, token)["ETag"]
+        self.patch(client, token, {"name": "Ada Lovelace"}, seen)
+        response = self.patch(client, token, {"name": "Ada Byron"}, seen)
+        assert problem(response) == (412, "version_mismatch")
+        assert AccountRow.objects.get().name == "Ada Lovelace"
+
+    def patch(self, client: Client, token: str, body: Any, seen: str) -> Any:
+        return client.patch(
+            "/api/v1/me", body, content_type="application/json", headers=bearer(token) | {"If-Match": seen}
+        )
+
+
+class TestLogOutEverywhere:
+    def test_ends_every_session_of_this_account_only(
+        self, client: Client, ada: AccountRow, tokens: dict[str, Any]
+    ) -> None:
+        second = post(client, "/auth/tokens", {"email": ada.email, "password": PASSWORD}).json()
+        bob = an_account_row()
+        others = post(client, "/auth/tokens", {"email": bob.email, "password": PASSWORD}).json()
+        response = post(client, "/auth/tokens/revoke-all", {}, **bearer(tokens["access_token"]))
+        assert (response.status_code, response.content) == (204, b"")
+        for pair in (tokens, second):
+            refused = post(client, "/auth/tokens/refresh", {"refresh_token": pair["refresh_token"]})
+            assert problem(refused) == (401, "invalid_token")
+        assert post(client, "/auth/tokens/refresh", {"refresh_token": others["refresh_token"]}).status_code == 200
+
+    def test_is_refused_to_strangers_and_keys(self, client: Client, key: str) -> None:
+        assert problem(post(client, "/auth/tokens/revoke-all", {})) == (401, "missing_token")
+        assert problem(post(client, "/auth/tokens/revoke-all", {}, **bearer(key)))[0] == 403
+
+
+class TestChangePassword:
+    def put(self, client: Client, token: str, **body: str) -> Any:
+        return client.put("/api/v1/me/password", body, content_type="application/json", headers=bearer(token))
+
+    def test_ends_the_other_sessions_and_goes_on_with_this_one(
+        self, client: Client, ada: AccountRow, tokens: dict[str, Any]
+    ) -> None:
+        response = self.put(client, tokens["access_token"], current_password=PASSWORD, password="staple battery horse")
+        assert response.status_code == 200
+        assert response["Cache-Control"] == "no-store"
+        old = post(client, "/auth/tokens/refresh", {"refresh_token": tokens["refresh_token"]})
+        assert problem(old) == (401, "invalid_token")
+        new = post(client, "/auth/tokens/refresh", {"refresh_token": response.json()["refresh_token"]})
+        assert new.status_code == 200
+        ada.refresh_from_db()
+        assert ada.check_password("staple battery horse")
+
+    def test_takes_the_old_password(self, client: Client, ada: AccountRow, tokens: dict[str, Any]) -> None:
+        response = self.put(client, tokens["access_token"], current_password="wrong", password="staple battery horse")
+        assert problem(response) == (422, "wrong_password")
+        assert pointers(response) == ["/current_password"]
+        ada.refresh_from_db()
+        assert ada.check_password(PASSWORD)
+
+    def test_is_refused_with_a_weak_password(self, client: Client, tokens: dict[str, Any]) -> None:
+        response = self.put(client, tokens["access_token"], current_password=PASSWORD, password="password123")
+        assert problem(response) == (422, "weak_password")
+        assert pointers(response) == ["/password"]
+
+
 class TestOpenApi:
     def test_declares_every_answer(self, client: Client) -> None:
         paths = client.get("/api/v1/openapi.json").json()["paths"]
@@ -248,8 +330,14 @@ class TestOpenApi:
             "post /auth/tokens": {"200", "401", "429"} | body | trouble,
             "post /auth/tokens/refresh": {"200", "401"} | body | trouble,
             "post /auth/tokens/revoke": {"204", "401"} | body | trouble,
-            "get /me": {"200", "401", "403"} | trouble,
-            "patch /me": {"200", "401", "403"} | body | trouble,
+            "post /auth/tokens/revoke-all": {"204", "401", "403"} | trouble,
+            "post /auth/email-verification": {"202"} | body | trouble,
+            "post /auth/email-verification/confirm": {"204"} | body | trouble,
+            "post /auth/password-reset": {"202"} | body | trouble,
+            "post /auth/password-reset/confirm": {"204"} | body | trouble,
+            "put /me/password": {"200", "401", "403"} | body | trouble,
+            "get /me": {"200", "304", "401", "403"} | trouble,
+            "patch /me": {"200", "401", "403", "412"} | body | trouble,
         }
         assert expected.items() <= declared.items()
 

@@ -1,17 +1,13 @@
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
 from contexts.identity.domain import (
-    Account,
     EmailTaken,
     InvalidCredentials,
     InvalidEmail,
     InvalidToken,
-    IssuedTokens,
     Principal,
     WeakPassword,
     digest_of,
@@ -22,84 +18,12 @@ from contexts.identity.events import (
     OperatorAppointed,
     RefreshTokenReused,
 )
-from contexts.identity.use_cases import (
-    Authenticate,
-    ChangeProfile,
-    CreateApiKey,
-    EndSessions,
-    EnsureApiKey,
-    EnsureOperator,
-    ForgetExpiredTokens,
-    IssueTokens,
-    RefreshTokens,
-    RegisterCustomer,
-    RevokeApiKey,
-    RevokeTokens,
-)
 from shared.persistence.identifiers import new_id
 from tests.identity.builders import KEY_TEXT, NOW, PASSWORD, a_family, a_key, an_account
-from tests.identity.fakes import (
-    InMemoryAccounts,
-    InMemoryApiKeys,
-    InMemoryTokenFamilies,
-    NumberedSecrets,
-    PlainAccessTokens,
-    PlainPasswords,
-    ShortPasswordsAreWeak,
-)
-from tests.shared.fakes import SettableClock
+from tests.identity.fakes import PlainPasswords
+from tests.identity.world import MONTH, Identity
 
-MONTH = timedelta(days=30)
 YEAR = timedelta(days=365)
-
-
-@dataclass
-class Identity:
-    """All use cases around one set of fakes."""
-
-    accounts: InMemoryAccounts = field(default_factory=InMemoryAccounts)
-    families: InMemoryTokenFamilies = field(default_factory=InMemoryTokenFamilies)
-    keys: InMemoryApiKeys = field(default_factory=InMemoryApiKeys)
-    passwords: PlainPasswords = field(default_factory=PlainPasswords)
-    policy: ShortPasswordsAreWeak = field(default_factory=ShortPasswordsAreWeak)
-    access: PlainAccessTokens = field(default_factory=PlainAccessTokens)
-    clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
-    secrets: NumberedSecrets = field(default_factory=NumberedSecrets)
-
-    def __post_init__(self) -> None:
-        self.register = RegisterCustomer(self.accounts, self.passwords, self.policy, nullcontext, self.clock, new_id)
-        log_in_parts = (self.access, MONTH, nullcontext, self.clock, new_id, self.secrets)
-        self.log_in = IssueTokens(self.accounts, self.families, self.passwords, *log_in_parts)
-        self.refresh = RefreshTokens(self.accounts, self.families, *log_in_parts)
-        self.log_out = RevokeTokens(self.families, nullcontext, self.clock)
-        self.end_sessions = EndSessions(self.accounts, self.families, nullcontext, self.clock)
-        self.forget = ForgetExpiredTokens(self.families, nullcontext, self.clock)
-        self.change_profile = ChangeProfile(self.accounts, nullcontext, self.clock)
-        self.ensure_operator = EnsureOperator(
-            self.accounts, self.families, self.passwords, self.policy, nullcontext, self.clock, new_id
-        )
-        self.create_key = CreateApiKey(
-            self.keys, nullcontext, self.clock, new_id, lambda: new_id().hex[-12:], self.secrets
-        )
-        self.revoke_key = RevokeApiKey(self.keys, nullcontext, self.clock)
-        self.ensure_key = EnsureApiKey(self.keys, self.create_key, nullcontext, self.clock)
-        self.authenticate = Authenticate(self.accounts, self.keys, self.access, self.clock)
-
-    def holds(self, account: Account) -> Account:
-        self.accounts.add(account)
-        return account
-
-    def deactivate(self, account_id: UUID) -> None:
-        self.accounts.kept[account_id].is_active = False
-
-    def logged_in(self, **account: object) -> IssuedTokens:
-        self.holds(an_account(**account))
-        return self.log_in(email="ada@example.com", password=PASSWORD)
-
-
-@pytest.fixture
-def identity() -> Identity:
-    return Identity()
 
 
 class TestRegisterCustomer:
@@ -149,6 +73,19 @@ class TestIssueTokens:
         identity.holds(an_account(is_active=False))
         with pytest.raises(InvalidCredentials):
             identity.log_in(email="ada@example.com", password=PASSWORD)
+
+    def test_is_refused_when_the_password_changes_while_it_is_checked(self, identity: Identity) -> None:
+        account = identity.holds(an_account())
+
+        @dataclass
+        class SlowPasswords(PlainPasswords):
+            def verify(self, password: str, password_hash: str | None) -> bool:
+                identity.accounts.kept[account.id].password_hash = "plain:another"
+                return super().verify(password, password_hash)
+
+        with pytest.raises(InvalidCredentials):
+            replace(identity.log_in, passwords=SlowPasswords())(email="ada@example.com", password=PASSWORD)
+        assert identity.families.tokens == {}
 
 
 class TestRefreshTokens:

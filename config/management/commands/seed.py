@@ -18,6 +18,7 @@ from shared.domain.money import Money
 
 OPERATOR_EMAIL = "operator@example.com"
 OPERATOR_PASSWORD = "orderly-demo"  # noqa: S105 - the demo's, told to everybody
+CUSTOMERS = (("ada@example.com", "Ada Lovelace"), ("grace@example.com", "Grace Hopper"))
 KEY_NAME = "demo"
 KEY_SCOPES = ("orders:read", "orders:write", "events:read", "webhooks:write", "ops:*")
 KEY_LIFETIME = timedelta(days=365)
@@ -38,6 +39,8 @@ class Command(BaseCommand):
         self._offer_shipping_methods()
         products = self._load_catalog()
         identity.ensure_operator(email=OPERATOR_EMAIL, password=OPERATOR_PASSWORD, name="Demo operator")
+        for email, name in CUSTOMERS:
+            identity.ensure_customer(email=email, password=OPERATOR_PASSWORD, name=name)
         self._write_key()
         self.stdout.write(f"{products} products added")
 

@@ -1,11 +1,13 @@
 """What the schemas of identity share."""
 
 from typing import Annotated
+from uuid import UUID
 
+from django.http import HttpRequest
 from pydantic import Field, StringConstraints
 
-from contexts.identity.domain import MAX_EMAIL, MAX_NAME
-from shared.http.auth import Bearer
+from contexts.identity.domain import MAX_EMAIL, MAX_NAME, PeopleOnly
+from shared.http.auth import Bearer, caller_of
 from shared.http.schemas import ProblemOut
 
 #: No key is ever granted this: a profile belongs to a person.
@@ -26,3 +28,11 @@ Name = Annotated[
     str,
     Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ada Lovelace"]),
 ]
+
+
+def person_of(request: HttpRequest) -> UUID:
+    """Return the account of the person who asks; whatever its scopes, a key has no profile."""
+    account_id = caller_of(request).customer_id
+    if account_id is None:
+        raise PeopleOnly
+    return account_id

@@ -1,15 +1,17 @@
 """Registration and the own profile in the client API."""
 
+from typing import Annotated
 from uuid import UUID
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
+from pydantic import Field
 
-from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, EmailText, Name, Password
-from contexts.identity.domain import Account, PeopleOnly
+from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, EmailText, Name, Password, person_of
+from contexts.identity.domain import Account
 from contexts.identity.queries import Profile, profile_of
 from contexts.identity.wiring import change_profile, register_customer
-from shared.http.auth import caller_of
+from shared.http.etags import etag_of, is_unchanged, version_in_if_match
 from shared.http.schemas import In, ProblemOut
 
 router = Router(tags=["identity"])
@@ -29,16 +31,22 @@ class ProfileOut(Schema):
     id: UUID
     email: str
     name: str
+    email_verified: Annotated[bool, Field(description="whether a mailed link proved the address")]
 
     @classmethod
     def of(cls, profile: Profile) -> "ProfileOut":
         """Show a profile."""
-        return cls(id=profile.id, email=profile.email, name=profile.name)
+        return cls(id=profile.id, email=profile.email, name=profile.name, email_verified=profile.email_verified)
 
     @classmethod
     def of_account(cls, account: Account) -> "ProfileOut":
         """Show what an account says about its holder."""
-        return cls(id=account.id, email=account.email.text, name=account.name)
+        return cls(
+            id=account.id,
+            email=account.email.text,
+            name=account.name,
+            email_verified=account.email_verified_at is not None,
+        )
 
 
 @router.post(
@@ -55,28 +63,28 @@ def register(request: HttpRequest, payload: RegisterCustomerIn) -> Status[Profil
 @router.get(
     "/me",
     auth=OWN_PROFILE,
-    response={200: ProfileOut, 401: ProblemOut, 403: ProblemOut, **TROUBLE},
+    response={200: ProfileOut, 304: None, 401: ProblemOut, 403: ProblemOut, **TROUBLE},
     operation_id="get_own_profile",
 )
-def show_profile(request: HttpRequest) -> ProfileOut:
-    """Show the own profile."""
-    return ProfileOut.of(profile_of(account_id=_person_of(request)))
+def show_profile(request: HttpRequest, response: HttpResponse) -> Status[ProfileOut | None]:
+    """Show the own profile, with its version as ETag."""
+    profile = profile_of(account_id=person_of(request))
+    response["ETag"] = etag_of(profile.version)
+    if is_unchanged(request, response["ETag"]):
+        return Status(304, None)
+    return Status(200, ProfileOut.of(profile))
 
 
 @router.patch(
     "/me",
     auth=OWN_PROFILE,
-    response={200: ProfileOut, 401: ProblemOut, 403: ProblemOut, **BAD_BODY, **TROUBLE},
+    response={200: ProfileOut, 401: ProblemOut, 403: ProblemOut, 412: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="change_own_profile",
 )
-def edit_profile(request: HttpRequest, payload: ChangeProfileIn) -> ProfileOut:
-    """Change the own profile."""
-    return ProfileOut.of_account(change_profile(account_id=_person_of(request), name=payload.name))
-
-
-def _person_of(request: HttpRequest) -> UUID:
-    """Return the account of the person who asks; whatever its scopes, a key has no profile."""
-    account_id = caller_of(request).customer_id
-    if account_id is None:
-        raise PeopleOnly
-    return account_id
+def edit_profile(request: HttpRequest, payload: ChangeProfileIn, response: HttpResponse) -> ProfileOut:
+    """Change the own profile; with If-Match, only if it is still the version that was last seen."""
+    account = change_profile(
+        account_id=person_of(request), name=payload.name, expected_version=version_in_if_match(request)
+    )
+    response["ETag"] = etag_of(account.version)
+    return ProfileOut.of_account(account)

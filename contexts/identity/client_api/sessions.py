@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from contexts.identity.client_api.fields import BAD_BODY, TROUBLE, EmailText, Password
+from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, EmailText, Password, person_of
 from contexts.identity.domain import IssuedTokens
-from contexts.identity.wiring import issue_tokens, refresh_tokens, revoke_tokens
+from contexts.identity.wiring import change_password, end_sessions, issue_tokens, refresh_tokens, revoke_tokens
 from shared.http.schemas import In, ProblemOut
 
 router = Router(tags=["identity"])
@@ -23,6 +23,11 @@ class IssueTokensIn(In):
 
 class RefreshTokenIn(In):
     refresh_token: RefreshTokenText
+
+
+class ChangePasswordIn(In):
+    current_password: Password
+    password: Password
 
 
 class TokensOut(Schema):
@@ -72,6 +77,32 @@ def log_out(request: HttpRequest, payload: RefreshTokenIn) -> Status[None]:  # n
     """Log out: revoke the refresh token and all that descend from the same log-in."""
     revoke_tokens(refresh_token=payload.refresh_token)
     return Status(204, None)
+
+
+@router.post(
+    "/auth/tokens/revoke-all",
+    auth=OWN_PROFILE,
+    response={204: None, 401: ProblemOut, 403: ProblemOut, **TROUBLE},
+    operation_id="revoke_all_tokens",
+)
+def log_out_everywhere(request: HttpRequest) -> Status[None]:
+    """Log out everywhere: revoke all refresh tokens; access tokens run out within a quarter of an hour."""
+    end_sessions(account_id=person_of(request))
+    return Status(204, None)
+
+
+@router.put(
+    "/me/password",
+    auth=OWN_PROFILE,
+    response={200: TokensOut, 401: ProblemOut, 403: ProblemOut, **BAD_BODY, **TROUBLE},
+    operation_id="change_own_password",
+)
+def set_password(request: HttpRequest, payload: ChangePasswordIn, response: HttpResponse) -> TokensOut:
+    """Change the own password; all other sessions end, and this one goes on with the pair in the answer."""
+    tokens = change_password(
+        account_id=person_of(request), current_password=payload.current_password, password=payload.password
+    )
+    return _not_to_be_stored(response, tokens)
 
 
 def _not_to_be_stored(response: HttpResponse, tokens: IssuedTokens) -> TokensOut:

@@ -8,6 +8,7 @@ from contexts.identity.domain.accounts import (
     PeopleOnly,
     PersonKind,
     WeakPassword,
+    WrongPassword,
 )
 from contexts.identity.domain.api_keys import (
     KEY_ID_LENGTH,
@@ -31,6 +32,14 @@ from contexts.identity.domain.emails import (
     EmailTaken,
     InvalidEmail,
 )
+from contexts.identity.domain.links import (
+    HOUR,
+    MAILS_PER_HOUR,
+    InvalidLink,
+    Link,
+    LinkPurpose,
+    LinkRequest,
+)
 from contexts.identity.domain.tokens import (
     AccessClaims,
     CallerKind,
@@ -45,8 +54,10 @@ from contexts.identity.domain.tokens import (
 )
 
 __all__ = [
+    "HOUR",
     "KEY_ID_LENGTH",
     "KEY_PREFIX",
+    "MAILS_PER_HOUR",
     "MAX_EMAIL",
     "MAX_LABEL",
     "MAX_LOCAL_PART",
@@ -67,9 +78,13 @@ __all__ = [
     "ExpiryInThePast",
     "InvalidCredentials",
     "InvalidEmail",
+    "InvalidLink",
     "InvalidScope",
     "InvalidToken",
     "IssuedTokens",
+    "Link",
+    "LinkPurpose",
+    "LinkRequest",
     "PeopleOnly",
     "PersonKind",
     "Principal",
@@ -77,6 +92,7 @@ __all__ = [
     "Renewal",
     "TokenFamily",
     "WeakPassword",
+    "WrongPassword",
     "digest_of",
     "key_text",
     "parts_of_key",

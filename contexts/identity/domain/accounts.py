@@ -7,7 +7,14 @@ from typing import Literal
 from uuid import UUID
 
 from contexts.identity.domain.emails import Email
-from contexts.identity.events import CustomerRegistered, OperatorAppointed, ProfileChanged, RefreshTokenReused
+from contexts.identity.events import (
+    CustomerRegistered,
+    EmailVerified,
+    OperatorAppointed,
+    PasswordChanged,
+    ProfileChanged,
+    RefreshTokenReused,
+)
 from shared.domain.errors import (
     EntityNotFoundError,
     InvalidInputError,
@@ -44,6 +51,12 @@ class PeopleOnly(PermissionDeniedError):
     """Only a person has a profile; log in instead of using an API key."""
 
 
+class WrongPassword(InvalidInputError):
+    """This is not your present password."""
+
+    pointer = "/current_password"
+
+
 class AccountNotFound(EntityNotFoundError):
     """There is no such account."""
 
@@ -58,6 +71,7 @@ class Account(Aggregate):
     is_active: bool = True
     is_staff: bool = False
     is_superuser: bool = False
+    email_verified_at: datetime | None = None
 
     @classmethod
     def register(cls, *, id: UUID, email: Email, name: str, password_hash: str, at: datetime) -> "Account":  # noqa: A002 - the aggregate's own word
@@ -85,10 +99,23 @@ class Account(Aggregate):
         self.name = name
         self.record(ProfileChanged(account_id=self.id, occurred_at=at))
 
+    def verify_email(self, *, at: datetime) -> None:
+        """Note that the holder reads the mail to this address; once is enough."""
+        if self.email_verified_at is not None:
+            return
+        self.email_verified_at = at
+        self.record(EmailVerified(account_id=self.id, occurred_at=at))
+
+    def change_password(self, *, password_hash: str, at: datetime) -> None:
+        """Take a new password; the sessions that the old one began have to be ended with it."""
+        self.password_hash = password_hash
+        self.record(PasswordChanged(account_id=self.id, occurred_at=at))
+
     def appoint_operator(self, *, at: datetime) -> None:
-        """Give the account every right; an operator stays one."""
+        """Give the account every right; an operator stays one, and whoever appoints them vouches for the address."""
         if self.is_operator:
             return
+        self.email_verified_at = self.email_verified_at or at
         self.is_active = self.is_staff = self.is_superuser = True
         self.record(OperatorAppointed(account_id=self.id, occurred_at=at))
 

@@ -88,6 +88,12 @@ class TokenFamily:
     current: RefreshToken
     spent: RefreshToken | None = None
 
+    @classmethod
+    def begin(cls, *, id: UUID, account_id: UUID, token_id: UUID, secret: str, expires_at: datetime) -> "TokenFamily":  # noqa: A002 - the family's own word
+        """Start the family of a log-in with its first token, made of the secret, which is not kept."""
+        first = RefreshToken(id=token_id, digest=digest_of(secret), expires_at=expires_at)
+        return cls(id=id, account_id=account_id, current=first)
+
     def renew(self, *, presented: str, successor: RefreshToken, at: datetime) -> Renewal:
         """Spend the current token for its successor; an older one coming back revokes the family."""
         if not hmac.compare_digest(presented, self.current.digest):

@@ -1,11 +1,17 @@
-"""Passwords by Django and Argon2, access tokens by PyJWT, and randomness."""
+"""Passwords, tokens, links, mail and randomness, by Django, Argon2 and PyJWT."""
 
 from contexts.identity.gateways.access_tokens import (
     ALGORITHM,
     ISSUER,
-    LONGEST_TOKEN,
     REMEMBERED_TOKENS,
     SignedAccessTokens,
+)
+from contexts.identity.gateways.links import (
+    SignedLinks,
+)
+from contexts.identity.gateways.mail import (
+    DjangoMailer,
+    MailNotAccepted,
 )
 from contexts.identity.gateways.passwords import (
     DjangoPasswordPolicy,
@@ -20,12 +26,14 @@ from contexts.identity.gateways.randomness import (
 __all__ = [
     "ALGORITHM",
     "ISSUER",
-    "LONGEST_TOKEN",
     "REMEMBERED_TOKENS",
+    "DjangoMailer",
     "DjangoPasswordPolicy",
     "DjangoPasswords",
+    "MailNotAccepted",
     "OwaspArgon2PasswordHasher",
     "SignedAccessTokens",
+    "SignedLinks",
     "new_key_id",
     "new_secret",
 ]

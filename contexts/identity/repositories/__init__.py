@@ -7,6 +7,9 @@ from contexts.identity.repositories.accounts import (
 from contexts.identity.repositories.api_keys import (
     DjangoApiKeys,
 )
+from contexts.identity.repositories.links import (
+    DjangoLinkRequests,
+)
 from contexts.identity.repositories.tokens import (
     DjangoTokenFamilies,
 )
@@ -15,5 +18,6 @@ __all__ = [
     "EMAIL_CONSTRAINTS",
     "DjangoAccounts",
     "DjangoApiKeys",
+    "DjangoLinkRequests",
     "DjangoTokenFamilies",
 ]

@@ -42,6 +42,7 @@ class DjangoAccounts:
             is_active=account.is_active,
             is_staff=account.is_staff,
             is_superuser=account.is_superuser,
+            email_verified_at=account.email_verified_at,
             version=account.version,
             sequence=account.sequence,
         )
@@ -62,6 +63,7 @@ class DjangoAccounts:
             is_active=account.is_active,
             is_staff=account.is_staff,
             is_superuser=account.is_superuser,
+            email_verified_at=account.email_verified_at,
             version=account.version + 1,
             sequence=account.sequence,
         )
@@ -82,6 +84,7 @@ def _account_of(row: AccountRow) -> Account:
         is_active=row.is_active,
         is_staff=row.is_staff,
         is_superuser=row.is_superuser,
+        email_verified_at=row.email_verified_at,
     )
 
 

@@ -2,6 +2,7 @@
 
 from contexts.identity.use_cases.accounts import (
     ChangeProfile,
+    EnsureCustomer,
     EnsureOperator,
     RegisterCustomer,
 )
@@ -14,7 +15,15 @@ from contexts.identity.use_cases.authentication import (
     ALL_OPS,
     Authenticate,
 )
+from contexts.identity.use_cases.links import (
+    ConfirmEmail,
+    ForgetLinkRequests,
+    MailLink,
+    RequestLink,
+    ResetPassword,
+)
 from contexts.identity.use_cases.sessions import (
+    ChangePassword,
     EndSessions,
     ForgetExpiredTokens,
     IssueTokens,
@@ -25,15 +34,22 @@ from contexts.identity.use_cases.sessions import (
 __all__ = [
     "ALL_OPS",
     "Authenticate",
+    "ChangePassword",
     "ChangeProfile",
+    "ConfirmEmail",
     "CreateApiKey",
     "EndSessions",
     "EnsureApiKey",
+    "EnsureCustomer",
     "EnsureOperator",
     "ForgetExpiredTokens",
+    "ForgetLinkRequests",
     "IssueTokens",
+    "MailLink",
     "RefreshTokens",
     "RegisterCustomer",
+    "RequestLink",
+    "ResetPassword",
     "RevokeApiKey",
     "RevokeTokens",
 ]

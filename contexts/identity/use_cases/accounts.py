@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from contexts.identity.domain import Account, Email
+from contexts.identity.domain import Account, Email, LinkPurpose
 from contexts.identity.ports import Accounts, PasswordPolicy, Passwords, TokenFamilies
+from contexts.identity.use_cases.links import RequestLink
+from shared.domain.errors import VersionMismatch
 from shared.domain.ports import Clock, NewId, UnitOfWork
 
 
@@ -15,12 +17,13 @@ class RegisterCustomer:
     accounts: Accounts
     passwords: Passwords
     policy: PasswordPolicy
+    request_link: RequestLink
     unit_of_work: UnitOfWork
     now: Clock
     new_id: NewId
 
     def __call__(self, *, email: str, password: str, name: str) -> Account:
-        """Return the new account, or raise InvalidEmail, WeakPassword or EmailTaken."""
+        """Return the new account, or raise InvalidEmail, WeakPassword or EmailTaken; a mail asks for a proof."""
         address = Email.parse(email)
         self.policy.check(password, email=address, name=name)
         password_hash = self.passwords.hash(password)  # slow on purpose: before the transaction, not in it
@@ -29,6 +32,7 @@ class RegisterCustomer:
                 id=self.new_id(), email=address, name=name, password_hash=password_hash, at=self.now()
             )
             self.accounts.add(account)
+            self.request_link(email=address.text, purpose=LinkPurpose.VERIFY_EMAIL)
         return account
 
 
@@ -40,10 +44,12 @@ class ChangeProfile:
     unit_of_work: UnitOfWork
     now: Clock
 
-    def __call__(self, *, account_id: UUID, name: str) -> Account:
-        """Return the changed account."""
+    def __call__(self, *, account_id: UUID, name: str, expected_version: int | None = None) -> Account:
+        """Return the changed account, or raise VersionMismatch when it is not the expected version any more."""
         with self.unit_of_work():
             account = self.accounts.get(account_id)
+            if expected_version not in (None, account.version):
+                raise VersionMismatch
             account.rename(name=name, at=self.now())
             self.accounts.save(account)
         return account
@@ -80,4 +86,32 @@ class EnsureOperator:
     def _add(self, email: Email, password_hash: str, name: str) -> Account:
         account = Account(id=self.new_id(), email=email, name=name, password_hash=password_hash)
         self.accounts.add(account)
+        return account
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureCustomer:
+    """See to it that there is a customer with this address, as for a demonstration."""
+
+    accounts: Accounts
+    passwords: Passwords
+    policy: PasswordPolicy
+    unit_of_work: UnitOfWork
+    now: Clock
+    new_id: NewId
+
+    def __call__(self, *, email: str, password: str, name: str) -> Account:
+        """Return the customer's account; a new one has its address proved already, a known one stays as it is."""
+        address = Email.parse(email)
+        known = self.accounts.find_by_email(address)
+        if known:
+            return known
+        self.policy.check(password, email=address, name=name)
+        password_hash = self.passwords.hash(password)
+        with self.unit_of_work():
+            account = Account.register(
+                id=self.new_id(), email=address, name=name, password_hash=password_hash, at=self.now()
+            )
+            account.verify_email(at=self.now())
+            self.accounts.add(account)
         return account

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contexts.identity.domain import (
     Account,
+    AccountNotActive,
     Email,
     InvalidCredentials,
     InvalidEmail,
@@ -14,9 +15,10 @@ from contexts.identity.domain import (
     RefreshToken,
     Renewal,
     TokenFamily,
+    WrongPassword,
     digest_of,
 )
-from contexts.identity.ports import AccessTokens, Accounts, NewSecret, Passwords, TokenFamilies
+from contexts.identity.ports import AccessTokens, Accounts, NewSecret, PasswordPolicy, Passwords, TokenFamilies
 from shared.domain.ports import Clock, NewId, UnitOfWork
 
 FORGOTTEN_AT_ONCE = 5000  # rows
@@ -46,12 +48,16 @@ class IssueTokens:
         if account is None or not is_right or not account.is_active:
             raise InvalidCredentials
         now, secret = self.now(), self.new_secret()
-        family = TokenFamily(
+        family = TokenFamily.begin(
             id=self.new_id(),
             account_id=account.id,
-            current=RefreshToken(id=self.new_id(), digest=digest_of(secret), expires_at=now + self.refresh_lifetime),
+            token_id=self.new_id(),
+            secret=secret,
+            expires_at=now + self.refresh_lifetime,
         )
         with self.unit_of_work():
+            if self.accounts.get(account.id).password_hash != account.password_hash:
+                raise InvalidCredentials  # changed while it was checked: that change ends this session as well
             self.token_families.save(family)
         return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
 
@@ -124,6 +130,49 @@ class EndSessions:
         with self.unit_of_work():
             account = self.accounts.get(account_id)
             self.token_families.revoke_all_of(account.id, at=self.now())
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """Change the own password, which takes the old one, and log out everywhere else."""
+
+    accounts: Accounts
+    token_families: TokenFamilies
+    passwords: Passwords
+    policy: PasswordPolicy
+    access_tokens: AccessTokens
+    refresh_lifetime: timedelta
+    unit_of_work: UnitOfWork
+    now: Clock
+    new_id: NewId
+    new_secret: NewSecret
+
+    def __call__(self, *, account_id: UUID, current_password: str, password: str) -> IssuedTokens:
+        """Return the only pair of tokens that is good from now on, or raise WrongPassword or WeakPassword."""
+        known = self.accounts.find(account_id)
+        if known is None or not known.is_active:
+            raise AccountNotActive
+        if not self.passwords.verify(current_password, known.password_hash):
+            raise WrongPassword
+        self.policy.check(password, email=known.email, name=known.name)
+        password_hash = self.passwords.hash(password)  # slow on purpose: before the transaction, not in it
+        now, secret = self.now(), self.new_secret()
+        family = TokenFamily.begin(
+            id=self.new_id(),
+            account_id=account_id,
+            token_id=self.new_id(),
+            secret=secret,
+            expires_at=now + self.refresh_lifetime,
+        )
+        with self.unit_of_work():
+            account = self.accounts.get(account_id)
+            if account.password_hash != known.password_hash:
+                raise WrongPassword  # somebody was faster
+            account.change_password(password_hash=password_hash, at=now)
+            self.accounts.save(account)
+            self.token_families.revoke_all_of(account_id, at=now)
+            self.token_families.save(family)
+        return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
 
 
 @dataclass(frozen=True, slots=True)

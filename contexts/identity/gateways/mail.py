@@ -1,0 +1,43 @@
+"""Mail by the backend that Django's settings name."""
+
+from collections.abc import Mapping
+from email.utils import parseaddr
+from smtplib import SMTPException, SMTPRecipientsRefused
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+
+from contexts.identity.domain import Email
+from shared.domain.errors import ExternalAPIError
+from shared.resilience.guard import outside_transactions
+
+_log = structlog.get_logger(__name__)
+
+
+class MailNotAccepted(ExternalAPIError):
+    """The mail server does not take our mail at the moment; it is tried again."""
+
+
+class DjangoMailer:
+    """Sends what ``templates/identity/mail/NAME.txt`` says: the first line is the subject."""
+
+    @outside_transactions
+    def send(self, template: str, *, to: Email, values: Mapping[str, str], key: str) -> None:
+        """Send a mail, or raise MailNotAccepted; the key becomes its Message-ID (RFC 5322, section 3.6.4)."""
+        text = render_to_string(f"identity/mail/{template}.txt", {**values, "shop": settings.SHOP_NAME})
+        subject, _, body = text.partition("\n")
+        host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+        message = EmailMessage(
+            subject=subject.strip(),
+            body=body.strip() + "\n",
+            to=[to.text],
+            headers={"Message-ID": f"<{key}@{host}>", "Auto-Submitted": "auto-generated"},
+        )
+        try:
+            message.send()
+        except SMTPRecipientsRefused:
+            _log.warning("mail_refused_for_good", template=template, message_id=key)
+        except (SMTPException, OSError):  # its text may name the address
+            raise MailNotAccepted from None

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from shared.http.ninja import DEFECT
 from shared.http.problems import Problem, problem_response, request_id_of
-from shared.telemetry.context import WorkContext, working_as
+from shared.telemetry.context import WorkContext, current_work, working_as
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -22,7 +22,10 @@ _log = structlog.get_logger(__name__)
 
 
 class TrustWellFormedRequestIds:
-    """Keep an incoming ``X-Request-ID`` only when it cannot confuse a log; stands before structlog's."""
+    """Keep an incoming ``X-Request-ID`` or ``X-Correlation-ID`` only when it cannot confuse a log.
+
+    A request without the latter begins a piece of work of its own, under its request id. Stands before structlog's.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -30,6 +33,8 @@ class TrustWellFormedRequestIds:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not _REQUEST_ID.fullmatch(request.META.get("HTTP_X_REQUEST_ID", "")):
             request.META["HTTP_X_REQUEST_ID"] = uuid4().hex
+        if not _REQUEST_ID.fullmatch(request.META.get("HTTP_X_CORRELATION_ID", "")):
+            request.META["HTTP_X_CORRELATION_ID"] = request.META["HTTP_X_REQUEST_ID"]
         return self.get_response(request)
 
 
@@ -42,12 +47,15 @@ class CarryWorkContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         traceparent = request.META.get("HTTP_TRACEPARENT", "")
         context = WorkContext(
-            correlation_id=request_id_of(),
+            correlation_id=request.META["HTTP_X_CORRELATION_ID"],
+            causation_id=request_id_of(),
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
             actor="anonymous",
         )
         with working_as(context):
             response = self.get_response(request)
+            known = current_work().log_fields
+        structlog.contextvars.bind_contextvars(**known)  # for structlog's last line, which forgets it all
         response["X-Request-ID"] = request_id_of()
         return response
 

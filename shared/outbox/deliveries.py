@@ -1,5 +1,6 @@
 """Takes one delivery to its handler: effect and mark are committed together, or neither."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
@@ -9,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from shared.outbox import metrics
 from shared.outbox.codec import from_payload
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscription_named
@@ -37,16 +39,25 @@ def deliver(delivery_id: int) -> bool:
     the delivery is due again after a pause; after the last attempt it becomes a dead letter. One that has to
     wait for an earlier event of its aggregate is put off, which counts as no attempt.
     """
+    started = time.perf_counter()
     try:
-        return in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
+        delivery = in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
     except NotItsTurn as early:
         return may_go_after_all(early) and deliver(delivery_id)
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, never lost
         _count_failure(delivery_id, error)
         return False
+    if delivery is None:
+        return False
+    metrics.DELIVERIES.labels(delivery.subscription, "done").inc()
+    metrics.DURATION.labels(delivery.subscription).observe(time.perf_counter() - started)
+    with working_as(context_of(delivery.message)):
+        _log.info("delivery_done", subscription=delivery.subscription, delivery_id=delivery_id)
+    return True
 
 
-def _deliver_in_transaction(delivery_id: int) -> bool:
+def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
+    """Hand the message to its handler and return the delivery, or None when it is another's or finished."""
     delivery = (
         DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
         .select_related("message")
@@ -54,7 +65,7 @@ def _deliver_in_transaction(delivery_id: int) -> bool:
         .first()
     )
     if delivery is None:
-        return False
+        return None
     subscription = subscription_named(delivery.subscription)
     if subscription is None:
         raise UnknownSubscription(delivery.subscription)
@@ -70,7 +81,7 @@ def _deliver_in_transaction(delivery_id: int) -> bool:
         status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now(), waits=False
     )
     transaction.on_commit(partial(wake_next, delivery), robust=True)
-    return True
+    return delivery
 
 
 def context_of(message: OutboxMessageRow) -> WorkContext:
@@ -95,7 +106,7 @@ def retry_dead(delivery_ids: Sequence[int]) -> int:
 
 def _count_failure(delivery_id: int, error: Exception) -> None:
     with atomic():
-        delivery = DeliveryRow.objects.select_for_update().get(pk=delivery_id)
+        delivery = DeliveryRow.objects.select_for_update(of=("self",)).select_related("message").get(pk=delivery_id)
         if delivery.status != DeliveryRow.Status.PENDING:
             return
         attempts = delivery.attempts + 1
@@ -111,11 +122,13 @@ def _count_failure(delivery_id: int, error: Exception) -> None:
         )
         if is_dead:
             transaction.on_commit(partial(wake_next, delivery), robust=True)
-    _log.error(
-        "delivery_failed",
-        delivery_id=delivery_id,
-        subscription=delivery.subscription,
-        attempts=attempts,
-        dead=is_dead,
-        exc_info=error,
-    )
+    metrics.DELIVERIES.labels(delivery.subscription, "dead" if is_dead else "failed").inc()
+    with working_as(context_of(delivery.message)):
+        _log.error(
+            "delivery_failed",
+            delivery_id=delivery_id,
+            subscription=delivery.subscription,
+            attempts=attempts,
+            dead=is_dead,
+            exc_info=error,
+        )

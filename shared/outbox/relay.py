@@ -6,8 +6,10 @@ cursor over ids, because ids are given before the commit and a cursor would skip
 
 from datetime import timedelta
 
+import structlog
 from django.db.models.functions import Now
 
+from shared.outbox import metrics
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscriptions_of
 from shared.persistence.unit_of_work import atomic
@@ -18,6 +20,8 @@ DELIVERIES_PER_TASK = 25
 #: A delivery whose worker was woken is not due again before this has passed.
 WAKE_UP_GRACE = timedelta(seconds=15)
 
+_log = structlog.get_logger(__name__)
+
 
 def relay_pending_messages() -> int:
     """Turn pending messages into deliveries and wake workers for them; return how many messages it took."""
@@ -26,7 +30,7 @@ def relay_pending_messages() -> int:
             OutboxMessageRow.objects.select_for_update(skip_locked=True)
             .filter(pending=True)
             .order_by("id")
-            .values_list("id", "topic", "aggregate_id", "aggregate_sequence")[:MESSAGES_AT_ONCE]
+            .values_list("id", "topic", "aggregate_id", "aggregate_sequence", "correlation_id")[:MESSAGES_AT_ONCE]
         )
         if not messages:
             return 0
@@ -38,11 +42,14 @@ def relay_pending_messages() -> int:
                 aggregate_id=aggregate_id if subscription.in_order else None,
                 aggregate_sequence=sequence if subscription.in_order else None,
             )
-            for message_id, topic, aggregate_id, sequence in messages
+            for message_id, topic, aggregate_id, sequence, _ in messages
             for subscription in subscriptions_of(topic)
         )
         OutboxMessageRow.objects.filter(id__in=[message_id for message_id, *_ in messages]).update(pending=False)
     _wake_workers_for([delivery.pk for delivery in deliveries])
+    for message_id, topic, _, _, correlation_id in messages:
+        metrics.RELAYED.labels(topic).inc()
+        _log.info("event_relayed", topic=topic, causation_id=str(message_id), correlation_id=correlation_id)
     return len(messages)
 
 

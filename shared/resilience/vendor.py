@@ -163,9 +163,10 @@ class _Tries:
     def leave(self, error: BaseException | None) -> None:
         """Note how the attempt ended, for the metrics and for the breaker."""
         name = self._vendor.name
-        metrics.DURATION.labels(name).observe(time.perf_counter() - self._started)
-        outcome = _outcome_of(error)
+        seconds, outcome = time.perf_counter() - self._started, _outcome_of(error)
+        metrics.DURATION.labels(name).observe(seconds)
         metrics.CALLS.labels(name, outcome).inc()
+        _log.info("vendor_called", vendor=name, outcome=outcome, duration_ms=round(seconds * 1000))
         wants_to_repeat = outcome == "not_sent" and self._number < self._vendor.attempts
         self._effect = self._report(VERDICTS[outcome], wants_to_repeat=wants_to_repeat)
         if self._effect.may_repeat:

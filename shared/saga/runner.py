@@ -24,6 +24,7 @@ from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, s
 from shared.resilience.guard import refuse_inside_transaction
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
+from shared.saga.telling import tell_of_end, tell_of_step
 from shared.telemetry.context import WorkContext, working_as
 
 LEASE = settings.SAGA_LEASE
@@ -81,7 +82,8 @@ def _take(saga_id: UUID, lease: UUID) -> _Call | None:
     if row is None:
         return None
     row.lease = lease
-    return _progress(row)
+    with working_as(_context_of(row)):
+        return _progress(row)
 
 
 def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
@@ -94,6 +96,12 @@ def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
     if row is None:
         _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
         return None
+    with working_as(_context_of(row)):
+        return _settled(row, call, outcome)
+
+
+def _settled(row: SagaRow, call: _Call, outcome: _Outcome) -> _Call | None:
+    """Note what came of the call, and go on from there."""
     match outcome:
         case Wait(pause=pause):
             _put_back(row, pause=pause)
@@ -108,9 +116,11 @@ def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
                 _put_back(row, pause=pause_after(row.attempts), error=refusal)
                 return None
             _mark(row, call.step, SagaStepRow.Status.REFUSED, error=refusal.code)
+            tell_of_step(row, call.step.name, "refused")
             give_up(row, reason=refusal.code, reached=row.stage)
         case None:
             _mark(row, call.step, SagaStepRow.Status.DONE)
+            tell_of_step(row, call.step.name, "done")
             move_on(row)
     return _progress(row)
 
@@ -120,14 +130,13 @@ def _progress(row: SagaRow) -> _Call | None:
     saga = saga_named(row.name)
     if getattr(row, "is_overdue", False) and may_give_up(saga, row):
         give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
-    with working_as(_context_of(row)):
-        while (step := next_step(saga, row)) is not None:
-            if isinstance(step, Remote):
-                return _intend(row, step)
-            failure = _run_local(saga, row, step)
-            if failure is not None:
-                _put_back_after_failure(row, failure)
-                return None
+    while (step := next_step(saga, row)) is not None:
+        if isinstance(step, Remote):
+            return _intend(row, step)
+        failure = _run_local(saga, row, step)
+        if failure is not None:
+            _put_back_after_failure(row, failure)
+            return None
     _finish(row)
     return None
 
@@ -148,6 +157,7 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
             error=refusal.code,
             finished_at=Now(),
         )
+        tell_of_step(row, step.name, "refused")
         give_up(row, reason=refusal.code, reached=row.stage)
         return None
     except (LostRace, OperationalError):
@@ -155,6 +165,7 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
         return error
     SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.DONE, attempts=1, finished_at=Now())
+    tell_of_step(row, step.name, "done")
     move_on(row)
     return None
 
@@ -227,6 +238,7 @@ def _finish(row: SagaRow) -> None:
     row.due_at = row.leased_until = row.lease = None
     row.data = {}
     row.save()
+    tell_of_end(row)
 
 
 def _put_back(row: SagaRow, *, pause: timedelta, error: Exception | None = None) -> None:
@@ -246,7 +258,8 @@ def _release_after_failure(saga_id: UUID, lease: UUID, error: Exception) -> None
         )
         if row is None:
             return
-        _put_back_after_failure(row, error)
+        with working_as(_context_of(row)):
+            _put_back_after_failure(row, error)
 
 
 def _put_back_after_failure(row: SagaRow, error: Exception) -> None:
@@ -263,6 +276,7 @@ def _mark_unsettled(row: SagaRow, step: Step, error: Exception) -> None:
     is_unknown = isinstance(error, OutcomeUnknown)
     status = SagaStepRow.Status.UNKNOWN if is_unknown else SagaStepRow.Status.INTENDED
     row.steps.filter(name=step.name).update(status=status, error=_describe(error))
+    tell_of_step(row, step.name, "unsettled")
     _log.warning("saga_step_unsettled", saga=row.name, step=step.name, error=_describe(error))
 
 

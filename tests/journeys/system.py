@@ -88,7 +88,7 @@ class System:
         return {
             "psp": [
                 *(python, "-m", "contexts.payments.simulator", "--port", str(self.psp_port)),
-                *("--ledger", str(self.directory / "psp.sqlite3")),
+                *("--ledger", str(self.directory / "psp.sqlite3"), "--verbose"),
             ],
             "web": [str(BIN / "granian"), *web.split(), "--port", str(self.port), "--backpressure", "256"],
             "worker": [

@@ -31,6 +31,8 @@ logger = logging.getLogger("psp_simulator")
 
 MAX_SEQUENCE = 10**18 - 1
 MAX_PAGE = 1_000
+#: What a client may tell of the work that a request belongs to, by its name in the log.
+TRACE_HEADERS = {"traceparent": b"traceparent", "correlation_id": b"x-correlation-id"}
 KEY_PATTERN = re.compile(rb"[!-~]{1,255}")
 
 
@@ -204,7 +206,12 @@ class Application:
             raise IdempotencyKeyRequired
         if not KEY_PATTERN.fullmatch(sent):
             raise IdempotencyKeyInvalid
-        answer = await self._operations.perform(key=sent.decode("ascii"), command=command)
+        trace = {
+            field: request.headers[header].decode("ascii", "replace")
+            for field, header in TRACE_HEADERS.items()
+            if header in request.headers
+        }
+        answer = await self._operations.perform(key=sent.decode("ascii"), command=command, trace=trace)
         headers = ((b"idempotency-replayed", b"true"),) if answer.replayed else ()
         return Response(status=answer.status, body=answer.body, headers=headers)
 

@@ -1,5 +1,6 @@
 """Write what an operation does, what it announces and what it answers, in one transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +34,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """A command with the key it came under and how often and how late it is announced."""
+    """A command with the key it came under, how often and how late it is announced, and its client's trace."""
 
     key: str
     command: Command
     fingerprint: bytes
     webhook_copies: int
     webhook_delay_ms: int
+    trace: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,8 +65,8 @@ class Operations:
         self._stopping = asyncio.Event()
         self._action_added = asyncio.Event()
 
-    async def perform(self, *, key: str, command: Command) -> Answer:
-        """Carry the command out, or answer again what was answered for its key."""
+    async def perform(self, *, key: str, command: Command, trace: Mapping[str, str]) -> Answer:
+        """Carry the command out, or answer again what was answered for its key; the trace goes into the log."""
         fingerprint = _fingerprint(command)
         while twin := self._in_flight.get(key):
             await twin.wait()
@@ -82,6 +82,7 @@ class Operations:
             fingerprint=fingerprint,
             webhook_copies=max(behaviour.webhook_copies, script.webhook_copies),
             webhook_delay_ms=script.webhook_delay_ms,
+            trace=trace,
         )
         with self._twins_waiting(key):
             answer = await self._first(instruction, behaviour, script)
@@ -125,7 +126,7 @@ class Operations:
         if failing_first and self._books.ledger.is_first_failure(key=instruction.key):
             raise ProcessingError
         booked = self._books.book(instruction=instruction)
-        _log(instruction.command, booked)
+        _log(booked, instruction)
         if booked.authorization.due_at is not None:
             self._action_added.set()
         if booked.webhooks:
@@ -159,17 +160,18 @@ def _replay(done: Operation, fingerprint: bytes) -> Answer:
     return Answer(status=done.status_code, body=done.answer, replayed=True)
 
 
-def _log(command: Command, booked: Booked) -> None:
+def _log(booked: Booked, instruction: Instruction) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
     authorization = booked.authorization
     line = {
-        "operation": command.kind,
+        "operation": instruction.command.kind,
         "status": booked.answer.status,
         "token": authorization.token,
         "currency": authorization.currency,
         "amount": authorization.amount,
         "captured": authorization.captured,
         "refunded": authorization.refunded,
+        **instruction.trace,
     }
     logger.info(orjson.dumps(line).decode())

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -109,10 +109,18 @@ class Simulator:
         said = self.process.communicate(timeout=10)[0]
         return self.process.returncode, said.decode()
 
-    def post(self, path: str, body: object = None, *, key: str | None = None, timeout: float = 10) -> httpx2.Response:
+    def post(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        key: str | None = None,
+        timeout: float = 10,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx2.Response:
         """Send an operation under a key of its own or the given one."""
-        headers = {"Idempotency-Key": key or unique()}
-        return self.client.post(path, json=body or {}, headers=headers, timeout=timeout)
+        sent = {"Idempotency-Key": key or unique(), **(headers or {})}
+        return self.client.post(path, json=body or {}, headers=sent, timeout=timeout)
 
     def authorise(
         self,

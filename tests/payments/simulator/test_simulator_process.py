@@ -172,6 +172,8 @@ class TestLog:
         for _ in range(2):
             authorization_id = simulator.an_authorization(key=key, reference="r", amount=700)
         simulator.capture(authorization_id, 300)
+        asked = {"amount": 700, "currency": "EUR", "token": "tok_approved", "reference": "r"}
+        simulator.post("/v1/authorizations", asked, headers={"X-Correlation-ID": "c-1", "traceparent": "00-1-2-01"})
 
         lines = [json.loads(line) for line in simulator.stop()[1].splitlines()]
 
@@ -179,6 +181,14 @@ class TestLog:
         assert lines == [
             {"operation": "authorise", "status": 201, "captured": 0} | written,
             {"operation": "capture", "status": 201, "captured": 300} | written,
+            {
+                "operation": "authorise",
+                "status": 201,
+                "captured": 0,
+                "correlation_id": "c-1",
+                "traceparent": "00-1-2-01",
+            }
+            | written,
         ]
 
 

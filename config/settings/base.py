@@ -110,6 +110,8 @@ DEFAULT_CURRENCY = "EUR"
 SAGA_LEASE = timedelta(seconds=60)
 #: Whether webhooks and the like may go to this very machine; for development.
 OUTBOUND_TO_LOOPBACK = False
+#: How often all conservation laws are checked; docs/audit.md tells how long that takes.
+AUDIT_EVERY = timedelta(minutes=10)
 
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"
@@ -202,6 +204,11 @@ CELERY: dict[str, Any] = {
         },
         "seal the audit trail": {"task": "audit.seal", "schedule": 2.0, "options": {"queue": "celery"}},
         "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": "celery"}},
+        "check the conservation laws": {
+            "task": "audit.check",
+            "schedule": AUDIT_EVERY,
+            "options": {"queue": "celery"},
+        },
         "forget expired refresh tokens": {
             "task": "identity.forget_expired_tokens",
             "schedule": 3600.0,
@@ -314,6 +321,7 @@ UNFOLD: dict[str, Any] = {
                     _place("Deliveries", "move_to_inbox", "outbox_deliveryrow", "outbox.view_deliveryrow"),
                     _place("Events", "history", "outbox_outboxmessagerow", "outbox.view_outboxmessagerow"),
                     _place("Audit trail", "policy", "audit_auditentryrow", "audit.view_auditentryrow"),
+                    _place("Laws", "balance", "audit_auditrunrow", "audit.view_auditrunrow"),
                 ],
             },
         ],

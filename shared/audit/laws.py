@@ -1,9 +1,10 @@
 """Conservation laws: what must be true of the tables at any moment, and how to find the offenders."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db import DatabaseError, connection, transaction
 
@@ -39,11 +40,23 @@ class Finding:
     law: Law
     broken_by: int
     offenders: Sequence[tuple[str, str]]
+    seconds: float
 
     @property
     def holds(self) -> bool:
         """Tell whether nothing breaks the law."""
         return self.broken_by == 0
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the finding for a program."""
+        return {
+            "law": self.law.number,
+            "title": self.law.title,
+            "holds": self.holds,
+            "broken_by": self.broken_by,
+            "seconds": round(self.seconds, 4),
+            "offenders": [{"what": what, "why": why} for what, why in self.offenders],
+        }
 
 
 _laws: dict[tuple[int, str], Law] = {}
@@ -68,10 +81,12 @@ def check_laws(*, full: bool = False) -> tuple[Finding, ...]:
 
 
 def _check(law: Law, *, full: bool) -> Finding:
+    started = time.perf_counter()
     broken_by, offenders = (
         _count_selected(law.offenders) if isinstance(law.offenders, str) else _count_found(law.offenders, full=full)
     )
-    return Finding(law=law, broken_by=broken_by, offenders=offenders)
+    seconds = time.perf_counter() - started
+    return Finding(law=law, broken_by=broken_by, offenders=offenders, seconds=seconds)
 
 
 def _count_selected(sql: str) -> tuple[int, Sequence[tuple[str, str]]]:

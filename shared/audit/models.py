@@ -76,3 +76,17 @@ class AuditCheckpointRow(models.Model):
 
     class Meta:
         db_table = "audit_checkpoint"
+
+
+class AuditRunRow(models.Model):
+    """One check of all laws by the schedule; it stays unfinished where its worker was killed."""
+
+    id = models.BigAutoField(primary_key=True)
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "audit_run"
+        verbose_name = "check of the laws"
+        verbose_name_plural = "checks of the laws"

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
+#: A look at all orders takes longer than anything that somebody waits for.
+LONGEST_STATEMENT = "10min"
+
 
 @contextmanager
 def snapshot() -> Iterator[None]:
@@ -13,4 +16,5 @@ def snapshot() -> Iterator[None]:
         if len(connection.atomic_blocks) == 1:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'")
         yield

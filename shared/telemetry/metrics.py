@@ -58,6 +58,15 @@ GAUGES: tuple[tuple[str, str, str, str], ...] = (
      "SELECT coalesce(extract(epoch FROM now() - min(e.recorded_at)), 0) "
      "FROM audit_stream AS s JOIN audit_entry AS e ON e.stream = s.id AND e.position = "
      "1 + coalesce((SELECT max(position) FROM audit_seal WHERE stream = s.id), 0) WHERE s.id > 0", ""),
+    ("orderly_audit_laws_broken_by", "How many things break the law, by the last check that came to its end.",
+     "SELECT (found->>'law') || ' ' || (found->>'title'), (found->>'broken_by')::bigint "
+     "FROM audit_run, jsonb_array_elements(findings) AS found "
+     "WHERE id = (SELECT max(id) FROM audit_run WHERE finished_at IS NOT NULL)", "law"),
+    ("orderly_audit_last_check_timestamp_seconds", "When the last check of the laws came to its end; 0 if none did.",
+     "SELECT coalesce(extract(epoch FROM max(finished_at)), 0) FROM audit_run", ""),
+    ("orderly_audit_last_check_seconds", "How long the last check of the laws took.",
+     "SELECT coalesce(extract(epoch FROM max(finished_at - started_at)), 0) FROM audit_run "
+     "WHERE id = (SELECT max(id) FROM audit_run WHERE finished_at IS NOT NULL)", ""),
 )  # fmt: skip
 
 

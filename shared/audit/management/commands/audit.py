@@ -42,16 +42,4 @@ def as_table(findings: Sequence[Finding]) -> str:
 
 def as_json(findings: Sequence[Finding]) -> str:
     """Return the findings for a program."""
-    return orjson.dumps(
-        [
-            {
-                "law": finding.law.number,
-                "title": finding.law.title,
-                "holds": finding.holds,
-                "broken_by": finding.broken_by,
-                "offenders": [{"what": what, "why": why} for what, why in finding.offenders],
-            }
-            for finding in findings
-        ],
-        option=orjson.OPT_INDENT_2,
-    ).decode()
+    return orjson.dumps([finding.as_record() for finding in findings], option=orjson.OPT_INDENT_2).decode()

@@ -7,6 +7,7 @@ from contexts.catalog.client_api import router as catalog
 from contexts.identity.client_api import router as identity
 from contexts.ordering.client_api import router as ordering
 from shared.http.ninja import JsonParser, JsonRenderer, speak_problem_json
+from shared.http.promises import Document
 
 client_api = NinjaAPI(
     title="Orderly client API",
@@ -21,3 +22,8 @@ client_api.add_router("", identity)
 client_api.add_router("", catalog)
 client_api.add_router("", ordering)
 speak_problem_json(client_api)
+
+
+def document() -> Document:
+    """Return the OpenAPI document."""
+    return client_api.get_openapi_schema()

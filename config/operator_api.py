@@ -1,11 +1,15 @@
 """The operator API: one registration per context."""
 
+from typing import cast
+
 from django.urls import URLPattern, URLResolver, path
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.renderers import JSONRenderer
 from rest_framework.routers import SimpleRouter
 
 from contexts.inventory.operator_api import register as register_inventory
+from shared.http.promises import Document
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 register_inventory(router)
@@ -15,3 +19,9 @@ urls: list[URLPattern | URLResolver] = [
     path("openapi.json", SpectacularAPIView.as_view(renderer_classes=[JSONRenderer]), name="ops-openapi"),
     path("docs", SpectacularSwaggerSplitView.as_view(url_name="ops-openapi"), name="ops-docs"),
 ]
+
+
+def document() -> Document:
+    """Return the OpenAPI document."""
+    generator = SchemaGenerator()  # type: ignore[no-untyped-call]
+    return cast(Document, generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]

@@ -7,5 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 import config.celery  # noqa: F401 - the broker has to be known before a request needs it
+from shared.http.wsgi import ReadChunkedBodies
 
-application = get_wsgi_application()
+application = ReadChunkedBodies(get_wsgi_application())

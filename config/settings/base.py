@@ -53,6 +53,8 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "shared.http.middleware.CarryWorkContext",
     "shared.http.middleware.ApiProblems",
+    "shared.http.semantics.AnswerConditionally",
+    "shared.http.semantics.KeepPromises",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -82,6 +84,10 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "identity.AccountRow"
 AUTHENTICATOR = "contexts.identity.public.authenticate"
+API_DOCUMENTS = {
+    "/api/v1/": "config.client_api.document",
+    "/api/ops/v1/": "config.operator_api.document",
+}
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -125,7 +131,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["shared.http.drf.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.http.drf.Negotiated",
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "shared.http.drf.problem_handler",
 }

@@ -2,22 +2,39 @@
 
 from typing import Any
 
-import structlog
-from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from shared.domain.errors import DatabaseConnectionError, OrderlyError
 from shared.http.auth import Caller, InsufficientScope, authenticate
-from shared.http.ninja import DEFECT, MissingToken, invalid_values
+from shared.http.failures import METHOD_NOT_ALLOWED, InvalidValues, MissingToken, pointer_to, problem_of_failure
+from shared.http.json import MalformedRequest, read_json
 from shared.http.problems import Problem, problem_of, problem_response
 from shared.telemetry.context import act_as
 
 ALL_OPS = frozenset({"ops:*"})
-_log = structlog.get_logger(__name__)
+
+
+class JsonParser(BaseParser):
+    """Reads request bodies as both APIs do."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:  # noqa: ARG002
+        """Return the parsed body, or raise MalformedRequest; the body stays readable, for its fingerprint."""
+        return read_json(http_request_of(parser_context["request"]).body)
+
+
+class Negotiated(DefaultContentNegotiation):
+    """Leaves Accept to ``shared.http.semantics``, which knows what each operation answers with."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:  # noqa: ARG002
+        """Return the first renderer."""
+        return renderers[0], renderers[0].media_type
 
 
 class Operator:
@@ -79,6 +96,13 @@ def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:
     return problem_response(http_request_of(context["request"]), _problem_of_any(error))
 
 
+def refused_values(detail: Any, *, source: str) -> InvalidValues:
+    """Turn DRF's tree of messages into a list of places and messages."""
+    return InvalidValues(
+        [{"pointer": pointer_to(*path), "in": source, "detail": why} for path, why in _flatten(detail)]
+    )
+
+
 def http_request_of(request: Request) -> HttpRequest:
     """Return Django's request, which DRF's wraps."""
     wrapped: HttpRequest = request._request  # noqa: SLF001 - DRF offers no public way
@@ -87,38 +111,28 @@ def http_request_of(request: Request) -> HttpRequest:
 
 def _problem_of_any(error: Exception) -> Problem:
     match error:
-        case OrderlyError():
-            return problem_of(error)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return problem_of(MissingToken())
         case exceptions.ValidationError():
-            return invalid_values(_flatten(error.detail, pointer=""))
-        case Http404():
-            return Problem(status=404, code="not_found", detail="There is nothing here.")
+            return problem_of_failure(refused_values(error.detail, source="body"))
         case exceptions.ParseError():
-            return Problem(status=400, code="malformed_request", detail=str(error.detail))
+            return problem_of(MalformedRequest(reason=str(error.detail)))
         case exceptions.PermissionDenied():
             return Problem(status=403, code="permission_denied", detail=str(error.detail))
+        case exceptions.MethodNotAllowed():
+            return METHOD_NOT_ALLOWED
         case exceptions.APIException():
             return Problem(status=error.status_code, code=str(error.default_code), detail=str(error.detail))
-        case OperationalError() | InterfaceError():
-            _log.error("database_failed", exc_info=error)
-            return problem_of(DatabaseConnectionError())
         case _:
-            _log.error("request_failed", exc_info=error)
-            return DEFECT
+            return problem_of_failure(error)
 
 
-def _flatten(detail: Any, *, pointer: str) -> list[dict[str, str]]:
-    """Turn DRF's tree of messages into a list of pointers."""
+def _flatten(detail: Any, path: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], str]]:
     if isinstance(detail, dict):
-        parts = [
-            (pointer if name == "non_field_errors" else f"{pointer}/{name}", each) for name, each in detail.items()
-        ]
-    elif isinstance(detail, list) and any(isinstance(each, dict | list) for each in detail):
-        parts = [(f"{pointer}/{place}", each) for place, each in enumerate(detail)]
+        parts = [(path if name == "non_field_errors" else (*path, name), each) for name, each in detail.items()]
     elif isinstance(detail, list):
-        return [{"pointer": pointer, "detail": str(each)} for each in detail]
+        nested = any(isinstance(each, dict | list) for each in detail)
+        parts = [((*path, place) if nested else path, each) for place, each in enumerate(detail)]
     else:
-        return [{"pointer": pointer, "detail": str(detail)}]
-    return [error for where, each in parts for error in _flatten(each, pointer=where)]
+        return [(path, str(detail))]
+    return [found for where, each in parts for found in _flatten(each, where)]

@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, inline_seri
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from shared.http.drf import refused_values
 from shared.http.json import json_response
 from shared.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page
 from shared.http.problems import TITLES
@@ -32,19 +33,38 @@ PAGE_PARAMETERS = [
 ]
 
 
+#: What a field of a body has to be in JSON; DRF itself would also take the text of a number, or 1 for true.
+JSON_TYPES: tuple[tuple[Any, Any, str], ...] = (
+    (serializers.BooleanField, bool, "A truth value is needed."),
+    (serializers.IntegerField, int, "An integer is needed."),
+    (serializers.FloatField, int | float, "A number is needed."),
+    (serializers.CharField, str, "A string is needed."),
+    (serializers.DecimalField, str, "A decimal number as a string is needed."),
+    (serializers.UUIDField, str, "A string is needed."),
+)
+
+
 class StrictSerializer(serializers.Serializer[Any]):
-    """A request body or query: fields that are not known are refused."""
+    """A request body or query: fields that are not known are refused, and in a body those of another JSON type."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Read the data, or raise ValidationError that names each unknown field."""
-        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
-            raise serializers.ValidationError({name: ["Unknown field."] for name in sorted(unknown)})
+        """Read the data, or raise ValidationError that names each field that is unknown or of the wrong type."""
+        if isinstance(data, dict):
+            wrong = {name: ["Unknown field."] for name in sorted(set(data) - set(self.fields))}
+            if self.context.get("json"):
+                wrong |= {
+                    name: [why]
+                    for name, field in self.fields.items()
+                    if data.get(name) is not None and (why := _wrong_type(field, data[name]))
+                }
+            if wrong:
+                raise serializers.ValidationError(wrong)
         return super().to_internal_value(data)
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """Return the valid body of the request, or raise ValidationError."""
-        return _valid(cls(data=request.data))
+        """Return the valid body of the request, or raise InvalidValues."""
+        return _valid(cls(data=request.data, context={"json": True}), source="body")
 
 
 class PageQuery(StrictSerializer):
@@ -55,8 +75,8 @@ class PageQuery(StrictSerializer):
 
     @classmethod
     def read(cls, request: Request) -> dict[str, Any]:
-        """Return the valid query of the request, or raise ValidationError."""
-        return _valid(cls(data=request.query_params.dict()))
+        """Return the valid query of the request, or raise InvalidValues."""
+        return _valid(cls(data=request.query_params.dict()), source="query")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -97,9 +117,22 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
     }
 
 
-def _valid(serializer: StrictSerializer) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
+def _valid(serializer: StrictSerializer, *, source: str) -> dict[str, Any]:
+    try:
+        serializer.is_valid(raise_exception=True)
+    except serializers.ValidationError as error:
+        raise refused_values(error.detail, source=source) from None
     return dict(serializer.validated_data)
+
+
+def _wrong_type(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str | None:
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return next((why for each in value if (why := _wrong_type(field.child, each))), None)
+    for kind, wanted, why in JSON_TYPES:
+        if isinstance(field, kind):
+            fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+            return None if fits else why
+    return None
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -6,7 +6,10 @@ from django.http import HttpRequest
 
 from shared.domain.errors import InvalidInputError
 
-_VERSION_TAG = re.compile(r'^\s*(?:W/)?"v(\d{1,18})"\s*$')
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+_LIST = re.compile(rf"\s*{_TAG.pattern}(?:\s*,\s*{_TAG.pattern})*\s*")
+_VERSION = re.compile(r"v(\d{1,18})")
+NEVER = 0  # no version: they begin at 1
 
 
 class InvalidIfMatch(InvalidInputError):
@@ -21,17 +24,21 @@ def etag_of(version: int) -> str:
 
 
 def version_in_if_match(request: HttpRequest) -> int | None:
-    """Return the version that the client last saw; None when it does not say, or says ``*``."""
+    """Return the version that the client last saw; None when it does not say, or says ``*``.
+
+    Of a list it is the newest, for who saw that one saw the others replaced. A weak tag, and one of another form,
+    matches no version (RFC 9110, section 13.1.1): such a list is version 0. Raises InvalidIfMatch.
+    """
     given = request.headers.get("If-Match")
     if given is None or given.strip() == "*":
         return None
-    match = _VERSION_TAG.match(given)
-    if match is None:
+    if _LIST.fullmatch(given) is None:
         raise InvalidIfMatch
-    return int(match[1])
+    strong = (_VERSION.fullmatch(tag) for weak, tag in _TAG.findall(given) if not weak)
+    return max((int(version[1]) for version in strong if version), default=NEVER)
 
 
 def is_unchanged(request: HttpRequest, etag: str) -> bool:
-    """Tell whether the client's copy, named in If-None-Match, is still good."""
+    """Tell whether the client's copy, named in If-None-Match, is still good (weak comparison)."""
     given = request.headers.get("If-None-Match", "")
-    return given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")]
+    return given.strip() == "*" or etag.removeprefix("W/") in [f'"{tag}"' for _, tag in _TAG.findall(given)]

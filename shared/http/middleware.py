@@ -1,24 +1,31 @@
 """What every request passes: an identity for the trace, limits, and problems in place of HTML errors."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
-import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared.http.ninja import DEFECT
-from shared.http.problems import Problem, problem_response, request_id_of
+from shared.http.failures import DEFECT, MAX_BODY, METHOD_NOT_ALLOWED, NOT_FOUND, TOO_LARGE, problem_of_failure
+from shared.http.json import NO_BODY, MalformedRequest
+from shared.http.problems import Problem, problem_of, problem_response, request_id_of
 from shared.telemetry.context import WorkContext, current_work, working_as
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-MAX_BODY = 1024 * 1024  # bytes
+#: Where Django itself answers; a 403 of its own is a missing CSRF token.
+PROBLEMS = {
+    400: Problem(status=400, code="malformed_request", detail="The request cannot be read."),
+    403: Problem(status=403, code="csrf_failed", detail="Send the CSRF token of the session as X-CSRFToken."),
+    404: NOT_FOUND,
+    405: METHOD_NOT_ALLOWED,
+    500: DEFECT,
+}
 DRAINED_AT_MOST = 16 * 1024 * 1024  # bytes
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_log = structlog.get_logger(__name__)
 
 
 class TrustWellFormedRequestIds:
@@ -73,27 +80,43 @@ class ApiProblems:
         if refused is not None:
             return refused
         response = self.get_response(request)
-        if response.status_code in (404, 405) and not _is_json(response):
+        if response.status_code in NO_BODY:
+            del response["Content-Type"]
+        if response.status_code == 405:
+            response["Allow"] = allow(map(str.strip, response.get("Allow", "").split(",")))
+        if response.status_code >= 400 and not _is_json(response):
             return _in_json(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer a defect outside both API frameworks with a problem that leaks nothing."""
+        """Answer what is raised outside both API frameworks with a problem that leaks nothing."""
         if not request.path.startswith("/api/"):
             return None
-        _log.error("request_failed", exc_info=error)
-        return problem_response(request, DEFECT)
+        return problem_response(request, problem_of_failure(error))
+
+
+def allow(methods: Iterable[str]) -> str:
+    """Return the value of Allow: the methods, with those that every address knows."""
+    known = {*filter(None, methods), "OPTIONS"}
+    return ", ".join(sorted(known | {"HEAD"} if "GET" in known else known))
 
 
 def _refuse_unreadable(request: HttpRequest) -> HttpResponse | None:
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY:
         _drain(request)
-        return problem_response(request, Problem(status=413, code="body_too_large", detail="A body has at most 1 MiB."))
-    if "\0" in request.path or "%00" in request.META.get("QUERY_STRING", ""):
-        return problem_response(
-            request, Problem(status=400, code="malformed_request", detail="The URL has a NUL character.")
-        )
+        return problem_response(request, TOO_LARGE)
+    query = request.META.get("QUERY_STRING", "")
+    if "\0" in request.path or ("%" in query and not _is_text(unquote_to_bytes(query))):
+        reason = "The URL has a NUL character, or is not UTF-8."
+        return problem_response(request, problem_of(MalformedRequest(reason=reason)))
     return None
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        return "\0" not in raw.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 def _drain(request: HttpRequest) -> None:
@@ -108,14 +131,10 @@ def _is_json(response: HttpResponseBase) -> bool:
 
 
 def _in_json(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
-    if response.status_code == 404:
-        problem = Problem(status=404, code="not_found", detail="There is nothing here.")
-    else:
-        allowed = {"Allow": response["Allow"]} if response.has_header("Allow") else {}
-        problem = Problem(
-            status=405,
-            code="method_not_allowed",
-            detail="This address does not know that method.",
-            headers=allowed,
-        )
-    return problem_response(request, problem)
+    problem = PROBLEMS.get(response.status_code) or Problem(
+        status=response.status_code, code=f"http_{response.status_code}", detail=response.reason_phrase
+    )
+    answer = problem_response(request, problem)
+    if "Allow" in response:
+        answer["Allow"] = response["Allow"]
+    return answer

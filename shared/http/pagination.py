@@ -1,14 +1,24 @@
-"""Pages by keyset: a cursor holds the sort values of the last item, never an offset."""
+"""Pages by keyset: a cursor holds the sort values of the last item, never an offset.
+
+A cursor is good for the list that handed it out, with the same filters: it carries a tag (keyed BLAKE2b, RFC 7693)
+over its values and that list.
+"""
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
+from hmac import compare_digest
 from typing import Generic, TypeVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
+from django.conf import settings
 
 from shared.domain.errors import InvalidInputError
 
@@ -16,6 +26,11 @@ T = TypeVar("T")
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+TAG_SIZE = 9  # bytes
+NO_FILTERS = frozenset({"limit", "cursor"})
+
+#: Path and query of the list that is being walked.
+_walked: ContextVar[tuple[str, str]] = ContextVar("walked_list", default=("", ""))
 
 
 class InvalidCursor(InvalidInputError):
@@ -39,17 +54,32 @@ def page_of(rows: Sequence[T], *, limit: int, key: Callable[[T], Sequence[str | 
     return Page(items=items, next_cursor=encode_cursor(key(items[-1])) if has_more else None)
 
 
+@contextmanager
+def walking(path: str, query: str) -> Iterator[None]:
+    """Bind the cursors that are read and written in the block to the list at this address."""
+    token = _walked.set((path, query))
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+
+
 def encode_cursor(values: Sequence[str | int]) -> str:
     """Return the sort values as an opaque URL-safe string."""
-    return base64.urlsafe_b64encode(orjson.dumps(list(values))).rstrip(b"=").decode()
+    data = orjson.dumps(list(values))
+    return base64.urlsafe_b64encode(_tag_of(data) + data).rstrip(b"=").decode()
 
 
 def decode_cursor(cursor: str, *, length: int) -> list[str | int]:
     """Return the sort values, or raise InvalidCursor."""
     try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        tag, data = raw[:TAG_SIZE], raw[TAG_SIZE:]
+        values = orjson.loads(data)
     except (binascii.Error, ValueError):
         raise InvalidCursor from None
+    if not compare_digest(tag, _tag_of(data)):
+        raise InvalidCursor
     if not isinstance(values, list) or len(values) != length:
         raise InvalidCursor
     if any(isinstance(value, bool) or not isinstance(value, str | int) for value in values):
@@ -84,3 +114,10 @@ def decode_number(cursor: str) -> int:
     if not isinstance(number, int) or not 0 <= number < 2**63:
         raise InvalidCursor
     return number
+
+
+def _tag_of(data: bytes) -> bytes:
+    path, query = _walked.get()
+    filters = sorted(pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in NO_FILTERS)
+    key = blake2b(settings.SECRET_KEY.encode(), digest_size=32).digest()
+    return blake2b(orjson.dumps([path, filters]) + data, digest_size=TAG_SIZE, key=key).digest()

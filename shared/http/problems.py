@@ -32,6 +32,7 @@ TITLES: Mapping[int, str] = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "No such representation",
     409: "The present state does not allow this",
     412: "Changed meanwhile",
     413: "The request is too large",

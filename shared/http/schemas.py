@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"], description="ISO 4217 code")]
 Limit = Annotated[int, Field(ge=1, le=100, description="how many items, at most")]
-Cursor = Annotated[str | None, Field(max_length=500, description="`next_cursor` of the page before")]
+Cursor = Annotated[str | None, Field(min_length=1, max_length=500, description="`next_cursor` of the page before")]
 PositiveInt = Annotated[StrictInt, Field(ge=1)]
 
 

@@ -12,7 +12,7 @@ from contexts.catalog.domain import ProductId
 from contexts.catalog.models import ProductRow
 from contexts.catalog.queries import ListProducts, ProductFilter
 from contexts.catalog.wiring import change_price, list_products, withdraw_product
-from shared.http.pagination import encode_cursor
+from shared.http.pagination import encode_cursor, walking
 from shared.persistence.identifiers import new_id
 from tests.catalog.builders import (
     NOW,
@@ -280,7 +280,9 @@ class TestRefusals:
         ],
     )
     def test_turn_foreign_cursors_away(self, client: Client, values: list[Any]) -> None:
-        assert refused(client, cursor=encode_cursor(values))["code"] == "invalid_cursor"
+        with walking(PRODUCTS, ""):
+            cursor = encode_cursor(values)
+        assert refused(client, cursor=cursor)["code"] == "invalid_cursor"
 
     @pytest.mark.parametrize(
         ("sort", "value"),
@@ -294,7 +296,8 @@ class TestRefusals:
         ],
     )
     def test_turn_cursors_of_the_wrong_kind_away(self, client: Client, sort: str, value: str | int) -> None:
-        cursor = encode_cursor([sort, value, str(UUID(int=1))])
+        with walking(PRODUCTS, f"sort={sort}"):
+            cursor = encode_cursor([sort, value, str(UUID(int=1))])
         assert refused(client, sort=sort, cursor=cursor)["code"] == "invalid_cursor"
 
     def test_answer_a_nul_character(self, client: Client) -> None:

@@ -319,7 +319,7 @@ class TestRead:
         answer = shop.client.delete("/api/v1/orders")
 
         assert problem(answer) == (405, "method_not_allowed")
-        assert set(answer["Allow"].split(", ")) == {"GET", "POST"}
+        assert set(answer["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
     def test_answers_400_to_a_nul_in_the_url(self, shop: Shop) -> None:
         assert problem(shop.client.get("/api/v1/products?q=%00")) == (400, "malformed_request")

@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.http.pagination import InvalidCursor, decode_cursor, decode_moment, encode_cursor, page_of
+from shared.http.pagination import (
+    InvalidCursor,
+    _tag_of,
+    decode_cursor,
+    decode_moment,
+    encode_cursor,
+    page_of,
+    walking,
+)
 
 values = st.lists(
     st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -18,7 +27,8 @@ values = st.lists(
 
 
 def cursor_of(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+    """Return a cursor that is tagged as it should be, whatever it holds."""
+    return base64.urlsafe_b64encode(_tag_of(text.encode()) + text.encode()).rstrip(b"=").decode()
 
 
 class TestCursor:
@@ -32,7 +42,7 @@ class TestCursor:
     def test_fits_into_a_url_as_it_is(self, values: list[str | int]) -> None:
         cursor = encode_cursor(values)
 
-        assert cursor.replace("-", "").replace("_", "").isalnum()
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)
         assert cursor.isascii()
 
     @given(garbage=st.text(max_size=40))
@@ -63,6 +73,38 @@ class TestCursor:
             decode_cursor(cursor, length=2)
 
         assert (refusal.value.code, refusal.value.at) == ("invalid_cursor", "/cursor")
+
+
+class TestTag:
+    @given(values=values, place=st.integers(min_value=0), bit=st.integers(0, 5))
+    def test_tells_a_cursor_that_was_tampered_with(self, values: list[str | int], place: int, bit: int) -> None:
+        cursor = encode_cursor(values)
+        raw = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        raw[place % len(raw)] ^= 1 << bit
+
+        with pytest.raises(InvalidCursor):
+            decode_cursor(base64.urlsafe_b64encode(raw).decode(), length=len(values))
+
+    @pytest.mark.parametrize(
+        ("path", "query"),
+        [
+            pytest.param("/orders", "q=tea", id="another list"),
+            pytest.param("/products", "q=coffee", id="another filter"),
+            pytest.param("/products", "", id="no filter"),
+            pytest.param("/products", "q=tea&sort=name", id="one filter more"),
+        ],
+    )
+    def test_binds_a_cursor_to_its_list(self, path: str, query: str) -> None:
+        with walking("/products", "q=tea"):
+            cursor = encode_cursor(["a", 1])
+        with walking(path, query), pytest.raises(InvalidCursor):
+            decode_cursor(cursor, length=2)
+
+    def test_lets_the_limit_change_from_page_to_page(self) -> None:
+        with walking("/products", "q=tea&in_stock=true&limit=2"):
+            cursor = encode_cursor(["a", 1])
+        with walking("/products", f"cursor={cursor}&in_stock=true&limit=50&q=tea"):
+            assert decode_cursor(cursor, length=2) == ["a", 1]
 
 
 class TestMoment:

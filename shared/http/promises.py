@@ -1,0 +1,74 @@
+"""What the documents promise of each operation, so that every request can be held to it.
+
+A document is made by the function whose dotted path stands in ``settings.API_DOCUMENTS`` under the prefix of its
+paths. It is made once, when a request first needs it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+Document = Mapping[str, Any]
+
+METHODS = ("get", "put", "post", "patch", "delete")
+_VARIABLE = re.compile(r"<[^>]+>|\{[^}]+\}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What an operation takes, and what it answers with."""
+
+    parameters: frozenset[str]
+    repeatable: frozenset[str]
+    consumes: frozenset[str]
+    produces: frozenset[str]
+
+
+def document(prefix: str) -> Document:
+    """Return the OpenAPI document of the API under the prefix."""
+    return _document(settings.API_DOCUMENTS[prefix])
+
+
+def promises_of(route: str) -> Mapping[str, Promise]:
+    """Return by method what is promised of a route of Django's, such as ``api/v1/orders/<uuid:order_id>``."""
+    return _promises().get(_template_of("/" + route), {})
+
+
+@cache
+def _document(path: str) -> Document:
+    return cast(Callable[[], Document], import_string(path))()
+
+
+@cache
+def _promises() -> Mapping[str, Mapping[str, Promise]]:
+    return {
+        _template_of(path): {
+            method.upper(): _promise_of(operation) for method, operation in operations.items() if method in METHODS
+        }
+        for prefix in settings.API_DOCUMENTS
+        for path, operations in document(prefix)["paths"].items()
+    }
+
+
+def _promise_of(operation: Mapping[str, Any]) -> Promise:
+    query = [each for each in operation.get("parameters", ()) if each["in"] == "query"]
+    return Promise(
+        parameters=frozenset(each["name"] for each in query),
+        repeatable=frozenset(each["name"] for each in query if each["schema"].get("type") == "array"),
+        consumes=frozenset(operation.get("requestBody", {}).get("content", ())),
+        produces=frozenset(
+            kind
+            for status, answer in operation["responses"].items()
+            if str(status).startswith("2")
+            for kind in answer.get("content", ())
+        ),
+    )
+
+
+def _template_of(path: str) -> str:
+    return _VARIABLE.sub("{}", path)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 

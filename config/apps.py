@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class ConfigConfig(AppConfig):
@@ -9,8 +10,10 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         import config.celery  # noqa: F401 - every process can reach the broker
+        from config.telemetry import start_tracing
         from shared.resilience.metrics import BreakerCollector
         from shared.resilience.vendor import names
         from shared.telemetry.metrics import COLLECTORS
 
         COLLECTORS.append(BreakerCollector(names))
+        start_tracing(**settings.TRACING)

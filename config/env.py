@@ -38,6 +38,11 @@ class Env(BaseSettings):
     mail_from: str = Field(default="Orderly <noreply@localhost>", description="the sender of all mails")
     shop_url: str = Field(default="http://localhost:8000", description="where links in mails lead")
     database_pool_size: int = Field(default=10, ge=1, le=100)
+    otel_traces_exporter: Literal["none", "otlp", "console"] = Field(
+        default="none", description="where spans go; other than none, it needs the extra otel"
+    )
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1, description="share of the traces begun here")
+    otel_service_name: str = "orderly"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True
     data_directory: str = ".data"

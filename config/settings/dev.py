@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from config.env import database_of, read_env, split
 from config.logging import configure_logging
@@ -34,6 +35,11 @@ CRASH_DIRECTORY = env.crash_directory
 PROCESS_KIND = env.process_kind
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
+TRACING: dict[str, Any] = {
+    "exporter": env.otel_traces_exporter,
+    "share": env.otel_traces_sampler_arg,
+    "service": env.otel_service_name,
+}
 LOGGING = configure_logging(as_json=False, level=env.log_level)
 STATIC_ROOT = None  # served from where they are
 WHITENOISE_USE_FINDERS = True

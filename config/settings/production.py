@@ -1,6 +1,7 @@
 """For anything that others can reach: refuses to start without its secrets."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -34,6 +35,11 @@ DEFAULT_FROM_EMAIL = env.mail_from
 LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK_PATHS.items()}
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
+TRACING: dict[str, Any] = {
+    "exporter": env.otel_traces_exporter,
+    "share": env.otel_traces_sampler_arg,
+    "service": env.otel_service_name,
+}
 LOGGING = configure_logging(as_json=True, level=env.log_level)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

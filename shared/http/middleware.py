@@ -13,6 +13,7 @@ from shared.http.failures import DEFECT, MAX_BODY, METHOD_NOT_ALLOWED, NOT_FOUND
 from shared.http.json import NO_BODY, MalformedRequest
 from shared.http.problems import Problem, problem_of, problem_response, request_id_of
 from shared.telemetry.context import WorkContext, current_work, working_as
+from shared.telemetry.tracing import traceparent_in_hand
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -53,7 +54,7 @@ class CarryWorkContext:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        traceparent = request.META.get("HTTP_TRACEPARENT", "")
+        traceparent = traceparent_in_hand() or request.META.get("HTTP_TRACEPARENT", "")
         context = WorkContext(
             correlation_id=request.META["HTTP_X_CORRELATION_ID"],
             causation_id=request_id_of(),

@@ -12,7 +12,8 @@ from django.db.models.functions import Now
 
 from shared.outbox import metrics
 from shared.outbox.codec import from_payload
-from shared.outbox.models import DeliveryRow, OutboxMessageRow
+from shared.outbox.messages import context_of
+from shared.outbox.models import DeliveryRow
 from shared.outbox.registry import subscription_named
 from shared.outbox.turns import NotItsTurn, may_go_after_all, require_turn, wake_next
 from shared.outbox.upcasting import upcasted
@@ -20,7 +21,8 @@ from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
 from shared.persistence.wakeup import wake_relay_after_commit
-from shared.telemetry.context import WorkContext, working_as
+from shared.telemetry.context import working_as
+from shared.telemetry.tracing import traced
 
 MAX_ATTEMPTS = 12
 LAST_ERROR_LENGTH = 2000  # characters
@@ -73,7 +75,7 @@ def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
         require_turn(delivery, subscription)
     message = delivery.message
     payload = upcasted(message.payload, topic=message.topic, to=subscription.event_type.topic)
-    with working_as(context_of(message)):
+    with working_as(context_of(message)), traced(subscription.name, kind="consumer"):
         crash_point("delivery.before_handler")
         subscription.handler(from_payload(subscription.event_type, payload))
     crash_point("delivery.after_handler")
@@ -82,16 +84,6 @@ def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
     )
     transaction.on_commit(partial(wake_next, delivery), robust=True)
     return delivery
-
-
-def context_of(message: OutboxMessageRow) -> WorkContext:
-    """Return the context in which the reactions to a message run: same correlation, caused by the message."""
-    return WorkContext(
-        correlation_id=message.correlation_id,
-        causation_id=str(message.id),
-        traceparent=message.traceparent,
-        actor=message.actor,
-    )
 
 
 def retry_dead(delivery_ids: Sequence[int]) -> int:

@@ -12,7 +12,7 @@ from shared.outbox.models import ArchivedMessageRow, OutboxMessageRow
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
 from shared.persistence.wakeup import wake_relay_after_commit
-from shared.telemetry.context import current_work
+from shared.telemetry.context import WorkContext, current_work
 
 INSERT_MESSAGES = Insert.into(
     OutboxMessageRow,
@@ -64,6 +64,16 @@ def publish_events_of(*aggregates: Aggregate) -> None:
         return
     INSERT_MESSAGES.rows(messages)
     wake_relay_after_commit()
+
+
+def context_of(message: OutboxMessageRow) -> WorkContext:
+    """Return the context in which the reactions to a message run: same correlation, caused by the message."""
+    return WorkContext(
+        correlation_id=message.correlation_id,
+        causation_id=str(message.id),
+        traceparent=message.traceparent,
+        actor=message.actor,
+    )
 
 
 def history_of(aggregate_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:

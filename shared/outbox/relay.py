@@ -10,15 +10,19 @@ import structlog
 from django.db.models.functions import Now
 
 from shared.outbox import metrics
+from shared.outbox.messages import context_of
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscriptions_of
 from shared.persistence.unit_of_work import atomic
 from shared.persistence.wakeup import wake_worker
+from shared.telemetry.context import working_as
+from shared.telemetry.tracing import traced
 
 MESSAGES_AT_ONCE = 200
 DELIVERIES_PER_TASK = 25
 #: A delivery whose worker was woken is not due again before this has passed.
 WAKE_UP_GRACE = timedelta(seconds=15)
+TRACE = ("correlation_id", "causation_id", "traceparent", "actor")
 
 _log = structlog.get_logger(__name__)
 
@@ -30,26 +34,27 @@ def relay_pending_messages() -> int:
             OutboxMessageRow.objects.select_for_update(skip_locked=True)
             .filter(pending=True)
             .order_by("id")
-            .values_list("id", "topic", "aggregate_id", "aggregate_sequence", "correlation_id")[:MESSAGES_AT_ONCE]
+            .only("id", "topic", "aggregate_id", "aggregate_sequence", *TRACE)[:MESSAGES_AT_ONCE]
         )
         if not messages:
             return 0
         deliveries = DeliveryRow.objects.bulk_create(
             DeliveryRow(
-                message_id=message_id,
+                message_id=message.id,
                 subscription=subscription.name,
                 due_at=Now() + WAKE_UP_GRACE,
-                aggregate_id=aggregate_id if subscription.in_order else None,
-                aggregate_sequence=sequence if subscription.in_order else None,
+                aggregate_id=message.aggregate_id if subscription.in_order else None,
+                aggregate_sequence=message.aggregate_sequence if subscription.in_order else None,
             )
-            for message_id, topic, aggregate_id, sequence, _ in messages
-            for subscription in subscriptions_of(topic)
+            for message in messages
+            for subscription in subscriptions_of(message.topic)
         )
-        OutboxMessageRow.objects.filter(id__in=[message_id for message_id, *_ in messages]).update(pending=False)
+        OutboxMessageRow.objects.filter(id__in=[message.id for message in messages]).update(pending=False)
     _wake_workers_for([delivery.pk for delivery in deliveries])
-    for message_id, topic, _, _, correlation_id in messages:
-        metrics.RELAYED.labels(topic).inc()
-        _log.info("event_relayed", topic=topic, causation_id=str(message_id), correlation_id=correlation_id)
+    for message in messages:
+        metrics.RELAYED.labels(message.topic).inc()
+        with working_as(context_of(message)), traced(f"relay {message.topic}", kind="producer"):
+            _log.info("event_relayed", topic=message.topic)
     return len(messages)
 
 

@@ -26,6 +26,7 @@ from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
 from shared.saga.telling import tell_of_end, tell_of_step
 from shared.telemetry.context import WorkContext, working_as
+from shared.telemetry.tracing import traced
 
 LEASE = settings.SAGA_LEASE
 LAST_ERROR_LENGTH = 2000  # characters
@@ -40,6 +41,7 @@ class _Call:
     """A call to another system, whose intent is committed."""
 
     saga_id: UUID
+    saga: str
     lease: UUID
     step: Remote
     run: SagaRun
@@ -144,7 +146,7 @@ def _progress(row: SagaRow) -> _Call | None:
 def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
     """Run the step in a savepoint, so that its failure takes nothing else with it; return the failure."""
     try:
-        with savepoint():
+        with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():
             step.do(_run_of(row))
     except DomainError as refusal:
         if not may_give_up(saga, row):
@@ -180,13 +182,21 @@ def _intend(row: SagaRow, step: Remote) -> _Call:
     row.leased_until = row.due_at = Now() + LEASE
     row.save()
     assert row.lease is not None  # noqa: S101 - set by _take, for the type checker
-    return _Call(saga_id=row.id, lease=row.lease, step=step, run=_run_of(row), key=key, context=_context_of(row))
+    return _Call(
+        saga_id=row.id,
+        saga=row.name,
+        lease=row.lease,
+        step=step,
+        run=_run_of(row),
+        key=key,
+        context=_context_of(row),
+    )
 
 
 def _make(call: _Call) -> _Outcome:
     refuse_inside_transaction()
     try:
-        with working_as(call.context):
+        with working_as(call.context), traced(f"{call.saga} {call.step.name}", kind="consumer"):
             crash_point("saga.before_call")
             answer = call.step.do(call.run, call.key)
             crash_point("saga.after_call")

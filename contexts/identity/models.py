@@ -7,7 +7,19 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from contexts.identity.domain import MAX_EMAIL, MAX_NAME, MAX_SCOPE, Email, InvalidEmail, LinkPurpose
+from contexts.identity.domain import (
+    MAX_ADDRESS_LINE,
+    MAX_EMAIL,
+    MAX_NAME,
+    MAX_PHONE,
+    MAX_POSTAL_CODE,
+    MAX_SCOPE,
+    Address,
+    Email,
+    InvalidEmail,
+    LinkPurpose,
+    PostalAddress,
+)
 from shared.persistence.identifiers import new_id
 
 
@@ -104,6 +116,58 @@ class RefreshTokenRow(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["expires_at"], name="identity_refresh_token_expiry")]
+
+
+class AddressRow(models.Model):
+    """An entry in the address book of an account."""
+
+    id = models.UUIDField(primary_key=True)
+    account = models.ForeignKey(AccountRow, on_delete=models.CASCADE, related_name="addresses")
+    name = models.CharField(max_length=MAX_NAME)
+    line1 = models.CharField(max_length=MAX_ADDRESS_LINE)
+    line2 = models.CharField(max_length=MAX_ADDRESS_LINE, blank=True)
+    city = models.CharField(max_length=MAX_ADDRESS_LINE, blank=True)
+    postal_code = models.CharField(max_length=MAX_POSTAL_CODE, blank=True)
+    region = models.CharField(max_length=MAX_ADDRESS_LINE, blank=True)
+    country = models.CharField(max_length=2)
+    phone = models.CharField(max_length=MAX_PHONE, blank=True)
+    is_default_shipping = models.BooleanField(default=False)
+    is_default_billing = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "identity_address"
+        verbose_name = "address"
+        verbose_name_plural = "addresses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=models.Q(is_default_shipping=True),
+                name="identity_address_one_default_for_shipping",
+            ),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=models.Q(is_default_billing=True),
+                name="identity_address_one_default_for_billing",
+            ),
+        ]
+
+    def to_address(self) -> Address:
+        """Return the entry that the row holds."""
+        return Address(
+            id=self.id,
+            postal=PostalAddress(
+                name=self.name,
+                line1=self.line1,
+                line2=self.line2,
+                city=self.city,
+                postal_code=self.postal_code,
+                region=self.region,
+                country=self.country,
+                phone=self.phone,
+            ),
+            is_default_shipping=self.is_default_shipping,
+            is_default_billing=self.is_default_billing,
+        )
 
 
 class LinkRequestRow(models.Model):

@@ -8,12 +8,14 @@ from uuid import UUID
 from contexts.identity.domain import (
     AccessClaims,
     Account,
+    AddressBook,
     ApiKey,
     Email,
     Link,
     LinkPurpose,
     LinkRequest,
     PersonKind,
+    PostalAddress,
     TokenFamily,
 )
 
@@ -86,6 +88,19 @@ class Passwords(Protocol):
 class PasswordPolicy(Protocol):
     def check(self, password: str, *, email: Email, name: str) -> None:
         """Raise WeakPassword, with the reasons, when the password is easy to guess."""
+
+
+class AddressBooks(Protocol):
+    def of(self, account_id: UUID) -> AddressBook:
+        """Return the book of an active account, locked for this unit of work, or raise AccountNotActive."""
+
+    def save(self, book: AddressBook) -> None:
+        """Store the book as it is now."""
+
+
+class AddressRules(Protocol):
+    def check(self, postal: PostalAddress) -> None:
+        """Raise InvalidAddress, with a fault for each field that cannot be right in that country."""
 
 
 class LinkRequests(Protocol):

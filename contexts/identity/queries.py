@@ -1,10 +1,11 @@
 """Reads: from the tables to frozen values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from contexts.identity.domain import AccountNotActive
-from contexts.identity.models import AccountRow
+from contexts.identity.domain import AccountNotActive, Address
+from contexts.identity.models import AccountRow, AddressRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +36,8 @@ def profile_of(*, account_id: UUID) -> Profile:
 def email_of(*, account_id: UUID) -> str | None:
     """Return where mail to the holder of the account goes."""
     return AccountRow.objects.filter(pk=account_id).values_list("email", flat=True).first()
+
+
+def addresses_of(*, account_id: UUID) -> Sequence[Address]:
+    """Return the address book of the account, the oldest entry first."""
+    return [row.to_address() for row in AddressRow.objects.filter(account_id=account_id).order_by("id")]

@@ -8,15 +8,24 @@ from contexts.identity.gateways import (
     DjangoMailer,
     DjangoPasswordPolicy,
     DjangoPasswords,
+    GoogleAddressRules,
     SignedAccessTokens,
     SignedLinks,
     new_key_id,
     new_secret,
 )
-from contexts.identity.repositories import DjangoAccounts, DjangoApiKeys, DjangoLinkRequests, DjangoTokenFamilies
+from contexts.identity.repositories import (
+    DjangoAccounts,
+    DjangoAddressBooks,
+    DjangoApiKeys,
+    DjangoLinkRequests,
+    DjangoTokenFamilies,
+)
 from contexts.identity.sagas import MailingLink
 from contexts.identity.use_cases import (
+    AddAddress,
     Authenticate,
+    ChangeAddress,
     ChangePassword,
     ChangeProfile,
     ConfirmEmail,
@@ -31,6 +40,7 @@ from contexts.identity.use_cases import (
     MailLink,
     RefreshTokens,
     RegisterCustomer,
+    RemoveAddress,
     RequestLink,
     ResetPassword,
     RevokeApiKey,
@@ -44,6 +54,8 @@ accounts = DjangoAccounts()
 token_families = DjangoTokenFamilies()
 api_keys = DjangoApiKeys()
 link_requests = DjangoLinkRequests()
+address_books = DjangoAddressBooks()
+address_rules = GoogleAddressRules()
 links = SignedLinks()
 passwords = DjangoPasswords()
 policy = DjangoPasswordPolicy()
@@ -121,6 +133,9 @@ change_password = ChangePassword(
     new_secret=new_secret,
 )
 change_profile = ChangeProfile(accounts=accounts, unit_of_work=atomic, now=timezone.now)
+add_address = AddAddress(address_books=address_books, address_rules=address_rules, unit_of_work=atomic, new_id=new_id)
+change_address = ChangeAddress(address_books=address_books, address_rules=address_rules, unit_of_work=atomic)
+remove_address = RemoveAddress(address_books=address_books, unit_of_work=atomic)
 ensure_operator = EnsureOperator(
     accounts=accounts,
     token_families=token_families,

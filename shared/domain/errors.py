@@ -6,6 +6,7 @@ keyword arguments travel with the error as details.
 
 import inspect
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -62,9 +63,11 @@ class InvalidInputError(DomainError):
 
     pointer: ClassVar[str] = ""
 
-    def __init__(self, *, pointer: str = "", **details: object) -> None:
+    # Each fault is a JSON pointer (RFC 6901) with what is wrong there; a refusal of one value is its own fault.
+    def __init__(self, *, pointer: str = "", faults: Mapping[str, str] | None = None, **details: object) -> None:
         super().__init__(**details)
         self.at = pointer or self.pointer
+        self.faults = faults or ({self.at: self.message} if self.at else {})
 
 
 class VersionMismatch(ConflictError):

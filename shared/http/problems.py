@@ -64,14 +64,12 @@ def problem_of(error: errors.OrderlyError) -> Problem:
         seconds = error.details.get("retry_after", RETRY_AFTER)
         wait = ceil(seconds) if isinstance(seconds, int | float) else RETRY_AFTER
         return Problem(status=503, code=error.code, detail=error.message, headers={"Retry-After": str(wait)})
-    pointers: tuple[dict[str, str], ...] = ()
-    if isinstance(error, errors.InvalidInputError) and error.at:
-        pointers = ({"pointer": error.at, "detail": error.message},)
+    faults = error.faults if isinstance(error, errors.InvalidInputError) else {}
     return Problem(
         status=status,
         code=error.code,
         detail=error.message,
-        errors=pointers,
+        errors=[{"pointer": pointer, "detail": detail} for pointer, detail in faults.items()],
         extensions={name: value for name, value in error.details.items() if name not in RESERVED},
         headers={"WWW-Authenticate": "Bearer"} if status == 401 else {},
     )

@@ -10,10 +10,12 @@ from factory.django import DjangoModelFactory
 
 from contexts.identity.domain import (
     Account,
+    Address,
     ApiKey,
     Email,
     LinkPurpose,
     LinkRequest,
+    PostalAddress,
     RefreshToken,
     TokenFamily,
     digest_of,
@@ -94,3 +96,21 @@ def a_link_request(**changes: Any) -> LinkRequest:
         "asked_at": NOW,
     }
     return LinkRequest(**values | changes)
+
+
+def a_postal_address(**changes: Any) -> PostalAddress:
+    """Return an address in Berlin."""
+    values: dict[str, Any] = {
+        "name": "Ada Lovelace",
+        "line1": "Lindenstraße 12",
+        "city": "Berlin",
+        "postal_code": "10969",
+        "country": "DE",
+    }
+    return PostalAddress(**values | changes)
+
+
+def an_address(**changes: Any) -> Address:
+    """Return an entry of an address book that is no default."""
+    values: dict[str, Any] = {"id": new_id(), "postal": a_postal_address()}
+    return Address(**values | changes)

@@ -11,6 +11,7 @@ from contexts.identity.domain import (
     AccessClaims,
     Account,
     AccountNotFound,
+    AddressBook,
     ApiKey,
     ApiKeyNotFound,
     Email,
@@ -236,3 +237,14 @@ class BegunSagas:
     def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
         self.begun.append(subject_id)
         assert not data
+
+
+@dataclass
+class InMemoryAddressBooks:
+    kept: dict[UUID, AddressBook] = field(default_factory=dict)
+
+    def of(self, account_id: UUID) -> AddressBook:
+        return deepcopy(self.kept.get(account_id) or AddressBook(account_id=account_id))
+
+    def save(self, book: AddressBook) -> None:
+        self.kept[book.account_id] = deepcopy(book)

@@ -1,4 +1,4 @@
-"""Accounts, the tokens that their holders are handed, and the keys of other servers."""
+"""Accounts and what belongs to them, the tokens that their holders are handed, and the keys of other servers."""
 
 from contexts.identity.domain.accounts import (
     MAX_NAME,
@@ -9,6 +9,18 @@ from contexts.identity.domain.accounts import (
     PersonKind,
     WeakPassword,
     WrongPassword,
+)
+from contexts.identity.domain.addresses import (
+    MAX_ADDRESS_LINE,
+    MAX_PHONE,
+    MAX_POSTAL_CODE,
+    MOST_ADDRESSES,
+    Address,
+    AddressBook,
+    AddressBookFull,
+    AddressNotFound,
+    InvalidAddress,
+    PostalAddress,
 )
 from contexts.identity.domain.api_keys import (
     KEY_ID_LENGTH,
@@ -58,17 +70,25 @@ __all__ = [
     "KEY_ID_LENGTH",
     "KEY_PREFIX",
     "MAILS_PER_HOUR",
+    "MAX_ADDRESS_LINE",
     "MAX_EMAIL",
     "MAX_LABEL",
     "MAX_LOCAL_PART",
     "MAX_NAME",
+    "MAX_PHONE",
+    "MAX_POSTAL_CODE",
     "MAX_SCOPE",
+    "MOST_ADDRESSES",
     "USE_NOTED_EVERY",
     "USUAL_SCOPES",
     "AccessClaims",
     "Account",
     "AccountNotActive",
     "AccountNotFound",
+    "Address",
+    "AddressBook",
+    "AddressBookFull",
+    "AddressNotFound",
     "ApiKey",
     "ApiKeyNotFound",
     "CallerKind",
@@ -76,6 +96,7 @@ __all__ = [
     "Email",
     "EmailTaken",
     "ExpiryInThePast",
+    "InvalidAddress",
     "InvalidCredentials",
     "InvalidEmail",
     "InvalidLink",
@@ -87,6 +108,7 @@ __all__ = [
     "LinkRequest",
     "PeopleOnly",
     "PersonKind",
+    "PostalAddress",
     "Principal",
     "RefreshToken",
     "Renewal",

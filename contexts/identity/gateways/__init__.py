@@ -1,10 +1,10 @@
-"""Passwords, tokens, links, mail and randomness, by Django, Argon2 and PyJWT."""
+"""The ports of identity that libraries and other systems keep."""
 
 from contexts.identity.gateways.access_tokens import (
-    ALGORITHM,
-    ISSUER,
-    REMEMBERED_TOKENS,
     SignedAccessTokens,
+)
+from contexts.identity.gateways.addresses import (
+    GoogleAddressRules,
 )
 from contexts.identity.gateways.links import (
     SignedLinks,
@@ -24,12 +24,10 @@ from contexts.identity.gateways.randomness import (
 )
 
 __all__ = [
-    "ALGORITHM",
-    "ISSUER",
-    "REMEMBERED_TOKENS",
     "DjangoMailer",
     "DjangoPasswordPolicy",
     "DjangoPasswords",
+    "GoogleAddressRules",
     "MailNotAccepted",
     "OwaspArgon2PasswordHasher",
     "SignedAccessTokens",

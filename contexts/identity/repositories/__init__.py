@@ -1,8 +1,10 @@
 """The ports of identity, kept in PostgreSQL."""
 
 from contexts.identity.repositories.accounts import (
-    EMAIL_CONSTRAINTS,
     DjangoAccounts,
+)
+from contexts.identity.repositories.addresses import (
+    DjangoAddressBooks,
 )
 from contexts.identity.repositories.api_keys import (
     DjangoApiKeys,
@@ -15,8 +17,8 @@ from contexts.identity.repositories.tokens import (
 )
 
 __all__ = [
-    "EMAIL_CONSTRAINTS",
     "DjangoAccounts",
+    "DjangoAddressBooks",
     "DjangoApiKeys",
     "DjangoLinkRequests",
     "DjangoTokenFamilies",

@@ -6,6 +6,11 @@ from contexts.identity.use_cases.accounts import (
     EnsureOperator,
     RegisterCustomer,
 )
+from contexts.identity.use_cases.addresses import (
+    AddAddress,
+    ChangeAddress,
+    RemoveAddress,
+)
 from contexts.identity.use_cases.api_keys import (
     CreateApiKey,
     EnsureApiKey,
@@ -33,7 +38,9 @@ from contexts.identity.use_cases.sessions import (
 
 __all__ = [
     "ALL_OPS",
+    "AddAddress",
     "Authenticate",
+    "ChangeAddress",
     "ChangePassword",
     "ChangeProfile",
     "ConfirmEmail",
@@ -48,6 +55,7 @@ __all__ = [
     "MailLink",
     "RefreshTokens",
     "RegisterCustomer",
+    "RemoveAddress",
     "RequestLink",
     "ResetPassword",
     "RevokeApiKey",

@@ -8,10 +8,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.renderers import JSONRenderer
 from rest_framework.routers import SimpleRouter
 
+from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
 from shared.http.promises import Document
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+register_identity(router)
 register_inventory(router)
 
 urls: list[URLPattern | URLResolver] = [

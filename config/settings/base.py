@@ -227,6 +227,11 @@ CELERY: dict[str, Any] = {
             "schedule": 3600.0,
             "options": {"queue": "celery"},
         },
+        "forget what erased customers left": {
+            "task": "identity.finish_erasures",
+            "schedule": 3600.0,
+            "options": {"queue": "celery"},
+        },
         "archive old events": {
             "task": "outbox.forget_old_events",
             "schedule": 3600.0,

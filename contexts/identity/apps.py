@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class IdentityConfig(AppConfig):
@@ -6,3 +7,6 @@ class IdentityConfig(AppConfig):
     label = "identity"
     verbose_name = "People"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        autodiscover_modules("privacy")

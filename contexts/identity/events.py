@@ -35,6 +35,15 @@ class ProfileChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerErased(Event):
+    """A customer was forgotten; whoever keeps something about them has to forget it as well."""
+
+    topic: ClassVar[str] = "identity.customer_erased.v1"
+
+    account_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmailVerified(Event):
     """The holder of an account proved that they read the mail to its address."""
 

@@ -55,6 +55,7 @@ class AccountRow(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField("staff", default=False, help_text="May log in to this site.")
     created_at = models.DateTimeField("registered at", default=timezone.now, editable=False)
     email_verified_at = models.DateTimeField("e-mail verified at", null=True, blank=True, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=0, editable=False)
     sequence = models.PositiveIntegerField(default=0, editable=False)
 
@@ -79,7 +80,14 @@ class AccountRow(AbstractBaseUser, PermissionsMixin):
                 violation_error_message="There is an account with this e-mail address already.",
             ),
         ]
-        indexes = [models.Index(fields=["created_at"], name="identity_account_by_age")]
+        indexes = [
+            models.Index(fields=["created_at"], name="identity_account_by_age"),
+            models.Index(
+                fields=["erased_at"],
+                name="identity_account_erased",
+                condition=models.Q(erased_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         """Name the account in the admin's log, which outlives an erasure, without personal data."""

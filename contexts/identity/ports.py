@@ -103,6 +103,25 @@ class AddressRules(Protocol):
         """Raise InvalidAddress, with a fault for each field that cannot be right in that country."""
 
 
+class OwnRecords(Protocol):
+    def show(self, account_id: UUID) -> Mapping[str, object] | None:
+        """Return what identity keeps about the holder of an active account, by kinds."""
+
+    def forget(self, account: Account) -> None:
+        """Delete what belongs to the account."""
+
+    def erased_since(self, moment: datetime) -> Sequence[UUID]:
+        """Return the accounts that were erased at that time or later."""
+
+
+class OthersRecords(Protocol):
+    def show(self, account_id: UUID) -> Mapping[str, object]:
+        """Return what the others keep about the person, by kinds."""
+
+    def forget(self, account_id: UUID) -> None:
+        """Have all others forget the person, or raise the refusal of who still needs the records."""
+
+
 class LinkRequests(Protocol):
     def add(self, request: LinkRequest) -> None:
         """Store a new request."""

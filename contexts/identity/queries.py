@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from contexts.identity.domain import AccountNotActive, Address
 from contexts.identity.models import AccountRow, AddressRow
@@ -35,9 +38,61 @@ def profile_of(*, account_id: UUID) -> Profile:
 
 def email_of(*, account_id: UUID) -> str | None:
     """Return where mail to the holder of the account goes."""
-    return AccountRow.objects.filter(pk=account_id).values_list("email", flat=True).first()
+    return AccountRow.objects.filter(pk=account_id, erased_at=None).values_list("email", flat=True).first()
 
 
 def addresses_of(*, account_id: UUID) -> Sequence[Address]:
     """Return the address book of the account, the oldest entry first."""
     return [row.to_address() for row in AddressRow.objects.filter(account_id=account_id).order_by("id")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerView:
+    """A customer as operators see one."""
+
+    id: UUID
+    email: str = field(repr=False)
+    name: str = field(repr=False)
+    is_active: bool
+    email_verified: bool
+    registered_at: datetime
+    erased_at: datetime | None
+    version: int
+
+
+def customers(
+    *, email: str = "", q: str = "", before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[CustomerView]:
+    """Return customers, the newest first."""
+    rows = _customers()
+    if email:
+        rows = rows.filter(email=email.strip().lower())
+    if q:
+        rows = rows.filter(Q(email__icontains=q) | Q(name__icontains=q))
+    if before is not None:
+        at, account_id = before
+        rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=account_id)).filter(created_at__lte=at)
+    return [_customer_of(row) for row in rows.order_by("-created_at", "-id")[:limit]]
+
+
+def customer(account_id: UUID) -> CustomerView | None:
+    """Return the customer with this id."""
+    row = _customers().filter(pk=account_id).first()
+    return _customer_of(row) if row else None
+
+
+def _customers() -> QuerySet[AccountRow]:
+    return AccountRow.objects.filter(is_staff=False)
+
+
+def _customer_of(row: AccountRow) -> CustomerView:
+    return CustomerView(
+        id=row.id,
+        email=row.email,
+        name=row.name,
+        is_active=row.is_active,
+        email_verified=row.email_verified_at is not None,
+        registered_at=row.created_at,
+        erased_at=row.erased_at,
+        version=row.version + 1,  # an entity tag begins with 1
+    )

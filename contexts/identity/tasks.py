@@ -13,6 +13,12 @@ def forget_expired_tokens(**_: Any) -> None:
     wiring.forget_expired_tokens()
 
 
+@shared_task(name="identity.finish_erasures")
+def finish_erasures(**_: Any) -> None:
+    """Forget what came in after an erasure; meant for once an hour."""
+    wiring.finish_erasures()
+
+
 @shared_task(name="identity.forget_link_requests")
 def forget_link_requests(**_: Any) -> None:
     """Delete wishes for links that are a day old; meant for once an hour."""

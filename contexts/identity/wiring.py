@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from contexts.identity.domain import LinkPurpose
 from contexts.identity.gateways import (
+    DeclaredRecords,
     DjangoMailer,
     DjangoPasswordPolicy,
     DjangoPasswords,
@@ -19,6 +20,7 @@ from contexts.identity.repositories import (
     DjangoAddressBooks,
     DjangoApiKeys,
     DjangoLinkRequests,
+    DjangoOwnRecords,
     DjangoTokenFamilies,
 )
 from contexts.identity.sagas import MailingLink
@@ -34,6 +36,9 @@ from contexts.identity.use_cases import (
     EnsureApiKey,
     EnsureCustomer,
     EnsureOperator,
+    EraseCustomer,
+    ExportPersonalData,
+    FinishErasures,
     ForgetExpiredTokens,
     ForgetLinkRequests,
     IssueTokens,
@@ -46,6 +51,7 @@ from contexts.identity.use_cases import (
     RevokeApiKey,
     RevokeTokens,
 )
+from shared.audit.trail import record_change
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 from shared.saga.registry import register
@@ -54,6 +60,8 @@ accounts = DjangoAccounts()
 token_families = DjangoTokenFamilies()
 api_keys = DjangoApiKeys()
 link_requests = DjangoLinkRequests()
+own_records = DjangoOwnRecords()
+others_records = DeclaredRecords()
 address_books = DjangoAddressBooks()
 address_rules = GoogleAddressRules()
 links = SignedLinks()
@@ -136,6 +144,16 @@ change_profile = ChangeProfile(accounts=accounts, unit_of_work=atomic, now=timez
 add_address = AddAddress(address_books=address_books, address_rules=address_rules, unit_of_work=atomic, new_id=new_id)
 change_address = ChangeAddress(address_books=address_books, address_rules=address_rules, unit_of_work=atomic)
 remove_address = RemoveAddress(address_books=address_books, unit_of_work=atomic)
+export_personal_data = ExportPersonalData(own=own_records, others=others_records)
+erase_customer = EraseCustomer(
+    accounts=accounts,
+    own=own_records,
+    others=others_records,
+    record_change=record_change,
+    unit_of_work=atomic,
+    now=timezone.now,
+)
+finish_erasures = FinishErasures(own=own_records, others=others_records, unit_of_work=atomic, now=timezone.now)
 ensure_operator = EnsureOperator(
     accounts=accounts,
     token_families=token_families,

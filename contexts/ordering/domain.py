@@ -30,6 +30,10 @@ class OrderAlreadyCancelled(ConflictError):
     """The order was cancelled meanwhile."""
 
 
+class OrdersInProgress(ConflictError):
+    """An order is not finished yet; wait until it is delivered or cancelled, and ask again."""
+
+
 class PaymentNotAuthorized(ConflictError):
     """An order is confirmed only once its payment is authorised."""
 

@@ -26,6 +26,16 @@ class Orders(Protocol):
         """Store a new or changed order with its events."""
 
 
+class CustomerTraces(Protocol):
+    """What orders tell about the customers who placed them."""
+
+    def are_needed(self, customer_id: CustomerId) -> bool:
+        """Tell whether an order of the customer is on its way, for which all that is known may be needed."""
+
+    def remove(self, customer_id: CustomerId) -> None:
+        """Make the customer's orders anonymous: who, where to and why, in the orders and in their events."""
+
+
 class PriceList(Protocol):
     """What things cost."""
 

@@ -1,9 +1,10 @@
 """Orders in PostgreSQL."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from contexts.ordering.domain import (
     Address,
@@ -20,11 +21,18 @@ from contexts.ordering.domain import (
     ShippingMethod,
     ShippingMethodNotFound,
 )
+from contexts.ordering.events import OrderCancelled
 from contexts.ordering.models import OrderLineRow, OrderRow, ShippingMethodRow
 from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
+from shared.outbox.redaction import redact
 from shared.persistence.inserts import Insert
+from shared.saga.queries import reasons_given_up
+
+ROWS_AT_ONCE = 200
+FORGOTTEN = "forgotten"
+FORGOTTEN_EMAIL = "forgotten@erased.invalid"
 
 WHAT_CHANGES = (
     "status",
@@ -164,6 +172,36 @@ class DjangoShippingMethods:
         )
 
 
+class DjangoCustomerTraces:
+    """What is personal in ``ordering_order``, and in the events of orders."""
+
+    def are_needed(self, customer_id: CustomerId) -> bool:
+        """Tell whether an order of the customer is on its way, or its money is in doubt."""
+        finished = Q(status__in=(OrderStatus.COMPLETED, OrderStatus.CANCELLED))
+        in_doubt = Q(payment_status=PaymentStatus.UNKNOWN)
+        return OrderRow.objects.filter(~finished | in_doubt, customer_id=customer_id).exists()
+
+    def remove(self, customer_id: CustomerId) -> None:
+        """Make the customer's orders anonymous; the country stays, which taxes depend on."""
+        rows = list(OrderRow.objects.select_for_update(no_key=True).filter(customer_id=customer_id).order_by("id"))
+        for row in rows:
+            row.email = FORGOTTEN_EMAIL
+            row.shipping_address = _forgotten(row.shipping_address)
+            row.billing_address = _forgotten(row.billing_address)
+            row.version += 1
+        OrderRow.objects.bulk_update(
+            rows, ["email", "shipping_address", "billing_address", "version"], batch_size=ROWS_AT_ONCE
+        )
+        self._remove_reasons([row for row in rows if row.cancel_reason])
+
+    def _remove_reasons(self, cancelled: Sequence[OrderRow]) -> None:
+        """Remove the reasons that people gave; those that a process gave up for are codes, and stay."""
+        codes = reasons_given_up([row.id for row in cancelled])
+        told = [row.id for row in cancelled if row.cancel_reason not in codes.get(row.id, ())]
+        OrderRow.objects.filter(id__in=told).update(cancel_reason=FORGOTTEN)
+        redact(aggregate_ids=told, topic=OrderCancelled.topic, field="reason", instead=FORGOTTEN)
+
+
 def _what_changes(order: Order) -> dict[str, Any]:
     """Return the columns that may change after the order was placed."""
     return dict(
@@ -231,3 +269,7 @@ def _to_order(row: OrderRow, lines: list[OrderLineRow]) -> Order:
         cancelled_at=row.cancelled_at,
         cancel_reason=row.cancel_reason,
     )
+
+
+def _forgotten(address: Mapping[str, Any]) -> dict[str, str]:
+    return dict.fromkeys(address, "") | {"country": str(address["country"])}

@@ -10,10 +10,11 @@ from contexts.ordering.domain import (
     Order,
     OrderId,
     OrderRequest,
+    OrdersInProgress,
     PaymentMethodNotAccepted,
     ShippingMethod,
 )
-from contexts.ordering.ports import Customers, Orders, Payments, PriceList, ShippingMethods, Stock
+from contexts.ordering.ports import Customers, CustomerTraces, Orders, Payments, PriceList, ShippingMethods, Stock
 from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
 
 
@@ -91,6 +92,21 @@ class CancelOrder:
                     reason=reason,
                 )
         return order
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetCustomer:
+    """Make the orders of a customer anonymous; they stay valid, and so do their sums."""
+
+    traces: CustomerTraces
+    unit_of_work: UnitOfWork
+
+    def __call__(self, *, customer_id: CustomerId) -> None:
+        """Remove the traces, or raise OrdersInProgress."""
+        with self.unit_of_work():
+            if self.traces.are_needed(customer_id):
+                raise OrdersInProgress
+            self.traces.remove(customer_id)
 
 
 @dataclass(frozen=True, slots=True)

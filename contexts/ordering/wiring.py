@@ -3,9 +3,9 @@
 from django.utils import timezone
 
 from contexts.ordering.gateways import CatalogPriceList, IdentityCustomers, InventoryStock, PaymentsOfOrders
-from contexts.ordering.repositories import DjangoOrders, DjangoShippingMethods
+from contexts.ordering.repositories import DjangoCustomerTraces, DjangoOrders, DjangoShippingMethods
 from contexts.ordering.sagas import Checkout
-from contexts.ordering.use_cases import CancelOrder, NotePayment, OfferShippingMethod, PlaceOrder
+from contexts.ordering.use_cases import CancelOrder, ForgetCustomer, NotePayment, OfferShippingMethod, PlaceOrder
 from shared.audit.trail import record_change
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
@@ -31,5 +31,6 @@ place_order = PlaceOrder(
     now=timezone.now,
 )
 cancel_order = CancelOrder(orders=_orders, record_change=record_change, unit_of_work=atomic, now=timezone.now)
+forget_customer = ForgetCustomer(traces=DjangoCustomerTraces(), unit_of_work=atomic)
 note_payment = NotePayment(orders=_orders, payments=_payments, unit_of_work=atomic)
 offer_shipping_method = OfferShippingMethod(shipping_methods=_shipping_methods, unit_of_work=atomic)

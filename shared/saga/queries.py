@@ -1,6 +1,6 @@
 """Reads of processes: rows to frozen values. What a process carries is not read: it may hold a payment token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -49,6 +49,15 @@ class ProcessView:
 def processes_of(subject_id: UUID) -> Sequence[ProcessView]:
     """Return the processes about one aggregate, the oldest first, in two statements."""
     return [_view_of(row) for row in _with_steps(SagaRow.objects.filter(subject_id=subject_id).order_by("id"))]
+
+
+def reasons_given_up(subject_ids: Sequence[UUID]) -> Mapping[UUID, set[str]]:
+    """Return for which reasons processes about these aggregates were given up."""
+    reasons: dict[UUID, set[str]] = {}
+    rows = SagaRow.objects.filter(subject_id__in=subject_ids).exclude(reason="")
+    for subject_id, reason in rows.values_list("subject_id", "reason"):
+        reasons.setdefault(subject_id, set()).add(reason)
+    return reasons
 
 
 def overdue_processes() -> QuerySet[SagaRow]:

@@ -1,20 +1,24 @@
 """Registration and the own profile in the client API."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Router, Schema, Status
 from pydantic import Field
 
 from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, EmailText, Name, Password, person_of
 from contexts.identity.domain import Account
 from contexts.identity.queries import Profile, profile_of
-from contexts.identity.wiring import change_profile, register_customer
+from contexts.identity.wiring import change_profile, erase_customer, export_personal_data, register_customer
 from shared.http.etags import etag_of, is_unchanged, version_in_if_match
+from shared.http.json import json_response
 from shared.http.schemas import In, ProblemOut
 
 router = Router(tags=["identity"])
+
+# An account begins with version 0, an entity tag with 1: hence the one between them.
 
 
 class RegisterCustomerIn(In):
@@ -69,7 +73,7 @@ def register(request: HttpRequest, payload: RegisterCustomerIn) -> Status[Profil
 def show_profile(request: HttpRequest, response: HttpResponse) -> Status[ProfileOut | None]:
     """Show the own profile, with its version as ETag."""
     profile = profile_of(account_id=person_of(request))
-    response["ETag"] = etag_of(profile.version)
+    response["ETag"] = etag_of(profile.version + 1)
     if is_unchanged(request, response["ETag"]):
         return Status(304, None)
     return Status(200, ProfileOut.of(profile))
@@ -83,8 +87,34 @@ def show_profile(request: HttpRequest, response: HttpResponse) -> Status[Profile
 )
 def edit_profile(request: HttpRequest, payload: ChangeProfileIn, response: HttpResponse) -> ProfileOut:
     """Change the own profile; with If-Match, only if it is still the version that was last seen."""
+    seen = version_in_if_match(request)
     account = change_profile(
-        account_id=person_of(request), name=payload.name, expected_version=version_in_if_match(request)
+        account_id=person_of(request), name=payload.name, expected_version=None if seen is None else seen - 1
     )
-    response["ETag"] = etag_of(account.version)
+    response["ETag"] = etag_of(account.version + 1)
     return ProfileOut.of_account(account)
+
+
+@router.get(
+    "/me/export",
+    auth=OWN_PROFILE,
+    response={200: dict[str, Any], 401: ProblemOut, 403: ProblemOut, **TROUBLE},
+    operation_id="export_own_data",
+)
+def export(request: HttpRequest) -> HttpResponse:
+    """Get all that is kept about oneself: profile, addresses, sessions and orders."""
+    exported = {"exported_at": timezone.now(), **export_personal_data(account_id=person_of(request))}
+    headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
+    return json_response(exported, headers=headers)
+
+
+@router.delete(
+    "/me",
+    auth=OWN_PROFILE,
+    response={204: None, 401: ProblemOut, 403: ProblemOut, 409: ProblemOut, **TROUBLE},
+    operation_id="erase_own_account",
+)
+def erase(request: HttpRequest) -> Status[None]:
+    """Have the own account erased for good; orders stay, anonymous. Refused while one is on its way."""
+    erase_customer(account_id=person_of(request))
+    return Status(204, None)

@@ -2,11 +2,13 @@
 
 from contexts.identity.domain.accounts import (
     MAX_NAME,
+    UNUSABLE_PASSWORD,
     Account,
     AccountNotActive,
     AccountNotFound,
     PeopleOnly,
     PersonKind,
+    StaffNotErasable,
     WeakPassword,
     WrongPassword,
 )
@@ -79,6 +81,7 @@ __all__ = [
     "MAX_POSTAL_CODE",
     "MAX_SCOPE",
     "MOST_ADDRESSES",
+    "UNUSABLE_PASSWORD",
     "USE_NOTED_EVERY",
     "USUAL_SCOPES",
     "AccessClaims",
@@ -112,6 +115,7 @@ __all__ = [
     "Principal",
     "RefreshToken",
     "Renewal",
+    "StaffNotErasable",
     "TokenFamily",
     "WeakPassword",
     "WrongPassword",

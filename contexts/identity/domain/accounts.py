@@ -8,6 +8,7 @@ from uuid import UUID
 
 from contexts.identity.domain.emails import Email
 from contexts.identity.events import (
+    CustomerErased,
     CustomerRegistered,
     EmailVerified,
     OperatorAppointed,
@@ -16,6 +17,7 @@ from contexts.identity.events import (
     RefreshTokenReused,
 )
 from shared.domain.errors import (
+    ConflictError,
     EntityNotFoundError,
     InvalidInputError,
     NotAuthenticatedError,
@@ -24,6 +26,7 @@ from shared.domain.errors import (
 from shared.domain.model import Aggregate
 
 MAX_NAME = 120  # characters
+UNUSABLE_PASSWORD = "!"  # noqa: S105 - the hash of none
 
 PersonKind = Literal["customer", "staff"]
 
@@ -57,6 +60,10 @@ class WrongPassword(InvalidInputError):
     pointer = "/current_password"
 
 
+class StaffNotErasable(ConflictError):
+    """A member of staff cannot be erased; take their role away first."""
+
+
 class AccountNotFound(EntityNotFoundError):
     """There is no such account."""
 
@@ -72,6 +79,7 @@ class Account(Aggregate):
     is_staff: bool = False
     is_superuser: bool = False
     email_verified_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @classmethod
     def register(cls, *, id: UUID, email: Email, name: str, password_hash: str, at: datetime) -> "Account":  # noqa: A002 - the aggregate's own word
@@ -118,6 +126,15 @@ class Account(Aggregate):
         self.email_verified_at = self.email_verified_at or at
         self.is_active = self.is_staff = self.is_superuser = True
         self.record(OperatorAppointed(account_id=self.id, occurred_at=at))
+
+    def erase(self, *, at: datetime) -> None:
+        """Forget who it was; the id stays, and says nothing any more."""
+        if self.is_staff:
+            raise StaffNotErasable
+        self.email = Email(f"{self.id}@erased.invalid")
+        self.name, self.password_hash = "", UNUSABLE_PASSWORD
+        self.is_active, self.email_verified_at, self.erased_at = False, None, at
+        self.record(CustomerErased(account_id=self.id, occurred_at=at))
 
     def report_reuse(self, *, family_id: UUID, at: datetime) -> None:
         """Note that somebody presented a refresh token a second time."""

@@ -22,8 +22,12 @@ from contexts.identity.gateways.randomness import (
     new_key_id,
     new_secret,
 )
+from contexts.identity.gateways.records import (
+    DeclaredRecords,
+)
 
 __all__ = [
+    "DeclaredRecords",
     "DjangoMailer",
     "DjangoPasswordPolicy",
     "DjangoPasswords",

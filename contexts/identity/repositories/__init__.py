@@ -12,6 +12,9 @@ from contexts.identity.repositories.api_keys import (
 from contexts.identity.repositories.links import (
     DjangoLinkRequests,
 )
+from contexts.identity.repositories.records import (
+    DjangoOwnRecords,
+)
 from contexts.identity.repositories.tokens import (
     DjangoTokenFamilies,
 )
@@ -21,5 +24,6 @@ __all__ = [
     "DjangoAddressBooks",
     "DjangoApiKeys",
     "DjangoLinkRequests",
+    "DjangoOwnRecords",
     "DjangoTokenFamilies",
 ]

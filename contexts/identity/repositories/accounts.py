@@ -58,12 +58,14 @@ class DjangoAccounts:
     def save(self, account: Account) -> None:
         """Store the changed account, or raise LostRace."""
         changed = AccountRow.objects.filter(pk=account.id, version=account.version).update(
+            email=account.email.text,
             name=account.name,
             password=account.password_hash,
             is_active=account.is_active,
             is_staff=account.is_staff,
             is_superuser=account.is_superuser,
             email_verified_at=account.email_verified_at,
+            erased_at=account.erased_at,
             version=account.version + 1,
             sequence=account.sequence,
         )
@@ -85,6 +87,7 @@ def _account_of(row: AccountRow) -> Account:
         is_staff=row.is_staff,
         is_superuser=row.is_superuser,
         email_verified_at=row.email_verified_at,
+        erased_at=row.erased_at,
     )
 
 

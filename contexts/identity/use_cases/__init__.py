@@ -20,6 +20,12 @@ from contexts.identity.use_cases.authentication import (
     ALL_OPS,
     Authenticate,
 )
+from contexts.identity.use_cases.erasure import (
+    WATCHED_FOR,
+    EraseCustomer,
+    ExportPersonalData,
+    FinishErasures,
+)
 from contexts.identity.use_cases.links import (
     ConfirmEmail,
     ForgetLinkRequests,
@@ -38,6 +44,7 @@ from contexts.identity.use_cases.sessions import (
 
 __all__ = [
     "ALL_OPS",
+    "WATCHED_FOR",
     "AddAddress",
     "Authenticate",
     "ChangeAddress",
@@ -49,6 +56,9 @@ __all__ = [
     "EnsureApiKey",
     "EnsureCustomer",
     "EnsureOperator",
+    "EraseCustomer",
+    "ExportPersonalData",
+    "FinishErasures",
     "ForgetExpiredTokens",
     "ForgetLinkRequests",
     "IssueTokens",

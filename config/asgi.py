@@ -1,4 +1,4 @@
-"""The entry point for an ASGI server; the web process uses WSGI (docs/decisions/0004-sync-core-async-edges.md)."""
+"""The entry point for an ASGI server; ours is config/rsgi.py (docs/decisions/0004-sync-core-async-edges.md)."""
 
 import os
 

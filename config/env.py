@@ -43,6 +43,9 @@ class Env(BaseSettings):
     )
     otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1, description="share of the traces begun here")
     otel_service_name: str = "orderly"
+    web_threads: int = Field(default=4, ge=1, le=64)
+    web_most_waiting: int = Field(default=128, ge=1, le=10_000)
+    web_notice_seconds: float = Field(default=3, ge=0, le=60)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True
     data_directory: str = ".data"

@@ -1,4 +1,4 @@
-"""The entry point of the web process."""
+"""Django as a WSGI application: what config/rsgi.py serves, and what any WSGI server can, without live updates."""
 
 import os
 

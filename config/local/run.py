@@ -91,6 +91,7 @@ def _environment(
         "BEAT_SCHEDULE": str(checkout.data_dir / "beat-schedule"),
         "CELERY_LOGLEVEL": "warning",
         "WEB_DRAIN_SECONDS": "3",
+        "WEB_NOTICE_SECONDS": "0",
         "PYTHONUNBUFFERED": "1",
     }
     simulator = f"http://{LOOPBACK}:{free_port()}"

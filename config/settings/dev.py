@@ -34,6 +34,9 @@ LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK
 CRASH_DIRECTORY = env.crash_directory
 PROCESS_KIND = env.process_kind
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
+WEB_THREADS = env.web_threads
+WEB_MOST_WAITING = env.web_most_waiting
+WEB_NOTICE = timedelta(seconds=env.web_notice_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 TRACING: dict[str, Any] = {
     "exporter": env.otel_traces_exporter,

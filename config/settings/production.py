@@ -34,6 +34,9 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server.upgrades, _mail_server.is_encrypted
 DEFAULT_FROM_EMAIL = env.mail_from
 LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK_PATHS.items()}
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
+WEB_THREADS = env.web_threads
+WEB_MOST_WAITING = env.web_most_waiting
+WEB_NOTICE = timedelta(seconds=env.web_notice_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 TRACING: dict[str, Any] = {
     "exporter": env.otel_traces_exporter,

@@ -11,6 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 
 from shared.http.json import json_response
+from shared.server.draining import is_draining
 
 MIGRATIONS_REMEMBERED_FOR: Final = 5.0  # seconds
 _migrations_applied_until = 0.0
@@ -54,11 +55,17 @@ def _migrations() -> None:
     _migrations_applied_until = time.monotonic() + MIGRATIONS_REMEMBERED_FOR
 
 
+def _staying() -> None:
+    if is_draining():
+        raise RuntimeError("this process finishes what it has and stops")
+
+
 CHECKS: Final[dict[str, Callable[[], None]]] = {
     "database": _database,
     "cache": _cache,
     "broker": _broker,
     "migrations": _migrations,
+    "staying": _staying,
 }
 
 

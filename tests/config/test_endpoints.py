@@ -7,6 +7,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from shared.http.problems import STATUS_OF_KIND, TITLES
+from shared.server import draining
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +20,16 @@ class TestHealth:
         answer = client.get("/readyz")
 
         assert answer.status_code == 200
-        assert answer.json()["checks"] == dict.fromkeys(("database", "cache", "broker", "migrations"), "ok")
+        assert answer.json()["checks"] == dict.fromkeys(("database", "cache", "broker", "migrations", "staying"), "ok")
+
+    def test_is_not_ready_once_it_drains(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(draining, "_draining", False)
+        draining.begin_draining()
+
+        answer = client.get("/readyz")
+
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["staying"] == "RuntimeError: this process finishes what it has and stops"
 
     def test_is_not_ready_without_its_cache(self, client: Client, settings: Settings) -> None:
         settings.CACHES = {

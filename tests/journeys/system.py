@@ -73,6 +73,8 @@ class System:
             "DATA_DIRECTORY": str(self.directory),
             "PSP_SIMULATOR_URL": f"http://127.0.0.1:{self.psp_port}",
             "PYTHONUNBUFFERED": "1",
+            "WEB_THREADS": "8",
+            "WEB_NOTICE_SECONDS": "0",
             **self.told,
         }
 
@@ -81,7 +83,7 @@ class System:
         """Return how each process is started; the same lines as in the Procfile, with small numbers."""
         python = sys.executable
         web = (
-            "--interface wsgi config.wsgi:application --host 127.0.0.1 --workers 2 --blocking-threads 8 --no-ws"
+            "--interface rsgi config.rsgi:application --loop uvloop --host 127.0.0.1 --workers 2 --no-ws"
             " --respawn-failed-workers"
         )
         worker = "worker --pool threads --concurrency 8 --without-gossip --without-mingle"
@@ -90,7 +92,7 @@ class System:
                 *(python, "-m", "contexts.payments.simulator", "--port", str(self.psp_port)),
                 *("--ledger", str(self.directory / "psp.sqlite3"), "--verbose"),
             ],
-            "web": [str(BIN / "granian"), *web.split(), "--port", str(self.port), "--backpressure", "256"],
+            "web": [str(BIN / "granian"), *web.split(), "--port", str(self.port), "--backpressure", "2048"],
             "worker": [
                 *(str(BIN / "celery"), "--app", "config.celery", *worker.split()),
                 *("--queues", "deliveries,sagas,celery"),

@@ -1,9 +1,9 @@
-"""Compare the CPU that a request costs on WSGI and on ASGI, in pairs, in one run.
+"""Compare the CPU that a request costs on WSGI, through the front (RSGI) and on ASGI, side by side in one run.
 
     python -m tests.load.server_interfaces [--rounds 3] [--requests 1500]
 
-Prints milliseconds of CPU per request (server processes only, user and system) and the ratio. CPU time is hardly
-touched by what else the machine does; requests per second would be.
+Prints milliseconds of CPU per request (server processes only, user and system) and the ratio to WSGI. CPU time is
+hardly touched by what else the machine does; requests per second would be.
 """
 
 import argparse
@@ -20,7 +20,11 @@ from tests.journeys.orders import an_order, place
 from tests.journeys.system import BIN, ROOT, System, eventually, running_system
 
 CONNECTIONS = 8
-INTERFACES = ("wsgi", "asgi")
+INTERFACES: dict[str, tuple[str, ...]] = {
+    "wsgi": ("--blocking-threads", "8"),
+    "rsgi": ("--loop", "uvloop"),
+    "asgi": (),
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 Request = Callable[[httpx2.Client, int], httpx2.Response]
 
@@ -30,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--requests", type=int, default=1500)
+    parser.add_argument("--interfaces", nargs="+", choices=list(INTERFACES), default=list(INTERFACES))
     options = parser.parse_args()
+    chosen: list[str] = options.interfaces
     with running_system(processes=("psp",)) as system:
         ((sku,),) = system.query("SELECT sku FROM inventory_stock_item ORDER BY on_hand - held DESC LIMIT 1")
         system.query("UPDATE inventory_stock_item SET backorder_limit = 1000000 RETURNING 1")
@@ -41,15 +47,17 @@ def main() -> None:
         }
         measured: dict[tuple[str, str], list[float]] = {}
         for number in range(options.rounds):
-            for interface in INTERFACES if number % 2 == 0 else INTERFACES[::-1]:
+            for interface in chosen if number % 2 == 0 else chosen[::-1]:
                 with serving(system, interface) as pid:
                     for kind, request in kinds.items():
                         load(system, request, 100)
                         cost = cpu_of(pid, lambda request=request: load(system, request, options.requests))  # type: ignore[misc]
                         measured.setdefault((kind, interface), []).append(1000 * cost / options.requests)
         for kind in kinds:
-            wsgi, asgi = (statistics.median(measured[kind, interface]) for interface in INTERFACES)
-            sys.stdout.write(f"{kind:32} wsgi {wsgi:6.2f} ms   asgi {asgi:6.2f} ms   x {asgi / wsgi:.2f}\n")
+            costs = {interface: statistics.median(measured[kind, interface]) for interface in chosen}
+            first = costs[chosen[0]]
+            shown = (f"{interface} {cost:6.3f} ms (x {cost / first:.2f})" for interface, cost in costs.items())
+            sys.stdout.write(f"{kind:32} {'   '.join(shown)}\n")
 
 
 class serving:  # noqa: N801 - used as a context manager, reads as a verb
@@ -64,7 +72,7 @@ class serving:  # noqa: N801 - used as a context manager, reads as a verb
         command = [
             *(str(BIN / "granian"), "--interface", self.interface, f"config.{self.interface}:application"),
             *("--host", "127.0.0.1", "--port", str(self.system.port), "--workers", "1", "--no-ws"),
-            *(("--blocking-threads", "8") if self.interface == "wsgi" else ()),
+            *INTERFACES[self.interface],
         ]
         log = (self.system.directory / "web.log").open("ab")
         process = subprocess.Popen(

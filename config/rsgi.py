@@ -1,0 +1,13 @@
+"""The entry point of the web process: one port for the APIs, the admin and live updates."""
+
+from django.conf import settings
+
+from config.wsgi import application as wsgi
+from shared.server.application import Application
+
+application = Application(
+    wsgi=wsgi,
+    threads=settings.WEB_THREADS,
+    most_waiting=settings.WEB_MOST_WAITING,
+    notice=settings.WEB_NOTICE.total_seconds(),
+)

@@ -19,7 +19,7 @@ import structlog
 from django.http import HttpRequest
 from granian.rsgi import Scope
 
-from shared.http.ninja import DEFECT
+from shared.http.failures import DEFECT
 from shared.http.problems import Problem, problem_response
 from shared.server.bodies import BodyTooLarge, ReaderGone, body_of, path_of, send_chunks
 from shared.server.draining import begin_draining, is_draining

@@ -29,4 +29,33 @@ declare(
             GROUP BY aggregate_id HAVING count(*) <> max(aggregate_sequence)
         """,
     ),
+    Law(
+        number=5,
+        title="each event that was relayed has its place in the feed",
+        offenders="""
+            SELECT id::text, topic || ' was relayed and has no place in the feed'
+            FROM outbox_message WHERE NOT pending AND position IS NULL
+            UNION ALL
+            SELECT id::text, topic || ' was archived and has no place in the feed'
+            FROM outbox_message_archive WHERE position IS NULL
+        """,
+    ),
+    Law(
+        number=5,
+        title="the places of the feed are taken without gaps, and in the order of each aggregate",
+        offenders="""
+            WITH event AS (
+                SELECT id, topic, aggregate_id, aggregate_sequence, position FROM outbox_message WHERE position IS NOT NULL
+                UNION ALL SELECT id, topic, aggregate_id, aggregate_sequence, position FROM outbox_message_archive
+            )
+            SELECT 'feed', count(*) || ' events on the places from ' || min(position) || ' to ' || max(position)
+            FROM event HAVING count(*) <> max(position) - min(position) + 1
+            UNION ALL
+            SELECT id::text, topic || ' stands before an earlier event of its aggregate' FROM (
+                SELECT id, topic, position,
+                       lag(position) OVER (PARTITION BY aggregate_id ORDER BY aggregate_sequence) AS before
+                FROM event
+            ) AS placed WHERE position < before
+        """,
+    ),
 )

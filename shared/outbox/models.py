@@ -1,9 +1,12 @@
 from django.db import models
 from django.db.models.functions import Now
 
+#: An event that waits for its relay has no place, so that storing it costs no index entry.
+HAS_PLACE = models.Q(position__isnull=False)
+
 
 class MessageColumns(models.Model):
-    """What is kept of an event."""
+    """What is kept of an event; its position is its place in the feed, from the moment that a relay takes it."""
 
     id = models.UUIDField(primary_key=True)
     topic = models.CharField(max_length=120)
@@ -16,6 +19,7 @@ class MessageColumns(models.Model):
     causation_id = models.CharField(max_length=64, blank=True)
     traceparent = models.CharField(max_length=64, blank=True)
     actor = models.CharField(max_length=80)
+    position = models.BigIntegerField(null=True)
 
     class Meta:
         abstract = True
@@ -41,6 +45,8 @@ class OutboxMessageRow(MessageColumns):
                 name="outbox_message_turn",
                 condition=models.Q(pending=True),
             ),
+            models.Index(fields=["position"], name="outbox_message_place", condition=HAS_PLACE),
+            models.Index(fields=["topic", "position"], name="outbox_message_feed", condition=HAS_PLACE),
         ]
 
 
@@ -55,6 +61,21 @@ class ArchivedMessageRow(MessageColumns):
                 fields=["aggregate_id", "aggregate_sequence"], name="outbox_message_archive_has_each_once"
             ),
         ]
+        indexes = [
+            models.Index(fields=["position"], name="outbox_message_archive_place", condition=HAS_PLACE),
+            models.Index(fields=["topic", "position"], name="outbox_message_archive_feed", condition=HAS_PLACE),
+        ]
+
+
+class FeedEndRow(models.Model):
+    """The last place of the feed that was given: the only row; who holds its lock gives the next ones."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    position = models.BigIntegerField()
+
+    class Meta:
+        db_table = "outbox_feed_end"
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="outbox_feed_end_is_one_row")]
 
 
 class DeliveryRow(models.Model):

@@ -1,15 +1,21 @@
 """Carries pending messages to the workers: one delivery row per subscription, and a task as wake-up.
 
 Any number of relays may run: each takes other rows (``SKIP LOCKED``). "Pending" is a flag on the row, not a
-cursor over ids, because ids are given before the commit and a cursor would skip late committers.
+cursor over ids, because ids are given before the commit and a cursor would skip late committers. What a relay takes
+gets its place in the feed.
 """
 
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
+from django.db import connection
 from django.db.models.functions import Now
 
 from shared.outbox import metrics
+from shared.outbox.feed import take_places
 from shared.outbox.messages import context_of
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscriptions_of
@@ -24,18 +30,22 @@ DELIVERIES_PER_TASK = 25
 WAKE_UP_GRACE = timedelta(seconds=15)
 TRACE = ("correlation_id", "causation_id", "traceparent", "actor")
 
+#: Messages of which an earlier one of the same aggregate is in the hands of another relay, or beyond this batch.
+TOO_EARLY = """
+SELECT id FROM outbox_message AS later WHERE id = ANY(%(ids)s) AND EXISTS (
+    SELECT FROM outbox_message AS earlier
+    WHERE earlier.pending AND earlier.aggregate_id = later.aggregate_id
+      AND earlier.aggregate_sequence < later.aggregate_sequence AND earlier.id <> ALL(%(ids)s)
+)
+"""
+
 _log = structlog.get_logger(__name__)
 
 
 def relay_pending_messages() -> int:
     """Turn pending messages into deliveries and wake workers for them; return how many messages it took."""
     with atomic():
-        messages = list(
-            OutboxMessageRow.objects.select_for_update(skip_locked=True)
-            .filter(pending=True)
-            .order_by("id")
-            .only("id", "topic", "aggregate_id", "aggregate_sequence", *TRACE)[:MESSAGES_AT_ONCE]
-        )
+        messages = _take_messages()
         if not messages:
             return 0
         deliveries = DeliveryRow.objects.bulk_create(
@@ -49,7 +59,7 @@ def relay_pending_messages() -> int:
             for message in messages
             for subscription in subscriptions_of(message.topic)
         )
-        OutboxMessageRow.objects.filter(id__in=[message.id for message in messages]).update(pending=False)
+        take_places([message.id for message in messages])
     _wake_workers_for([delivery.pk for delivery in deliveries])
     for message in messages:
         metrics.RELAYED.labels(message.topic).inc()
@@ -70,6 +80,33 @@ def dispatch_overdue_deliveries() -> int:
         DeliveryRow.objects.filter(id__in=overdue).update(due_at=Now() + WAKE_UP_GRACE)
     _wake_workers_for(overdue)
     return len(overdue)
+
+
+def _take_messages() -> Sequence[OutboxMessageRow]:
+    """Lock pending messages, oldest first; those of one aggregate in their order, and none before an earlier one."""
+    taken = list(
+        OutboxMessageRow.objects.select_for_update(skip_locked=True)
+        .filter(pending=True)
+        .order_by("id")
+        .only("id", "topic", "aggregate_id", "aggregate_sequence", *TRACE)[:MESSAGES_AT_ONCE]
+    )
+    if not taken:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(TOO_EARLY, {"ids": [message.id for message in taken]})
+        too_early = {message_id for (message_id,) in cursor.fetchall()}
+    return in_turn([message for message in taken if message.id not in too_early])
+
+
+def in_turn(messages: Sequence[OutboxMessageRow]) -> Sequence[OutboxMessageRow]:
+    """Have the messages of each aggregate swap their places until they stand in the order in which they happened.
+
+    Ids are made by several machines, whose clocks differ.
+    """
+    turns: dict[UUID, deque[OutboxMessageRow]] = defaultdict(deque)
+    for message in sorted(messages, key=lambda message: message.aggregate_sequence):
+        turns[message.aggregate_id].append(message)
+    return [turns[message.aggregate_id].popleft() for message in messages]
 
 
 def _wake_workers_for(delivery_ids: list[int]) -> None:

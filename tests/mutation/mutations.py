@@ -231,7 +231,7 @@ NEVER_LOSES_AN_EVENT = (
     Mutation(
         name="outbox: the relay takes a message once",
         guarantee="G3",
-        edits=(Edit("shared/outbox/relay.py", ".update(pending=False)", ".update(pending=True)"),),
+        edits=(Edit("shared/outbox/feed.py", "SET pending = false, position", "SET pending = true, position"),),
         tests=(OUTBOX_TESTS, GUARD_TESTS),
         witness=(GUARD_TESTS, "test_leaves_no_message_pending_that_it_has_taken"),
     ),

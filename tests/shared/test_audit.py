@@ -74,6 +74,13 @@ BROKEN: dict[str, Sequence[str]] = {
         "DELETE FROM outbox_delivery",
         "DELETE FROM outbox_message WHERE aggregate_id = '{confirmed}' AND aggregate_sequence = 1",
     ],
+    "each event that was relayed has its place in the feed": [
+        "UPDATE outbox_message SET position = NULL WHERE aggregate_id = '{confirmed}'"
+    ],
+    "the places of the feed are taken without gaps, and in the order of each aggregate": [
+        "UPDATE outbox_message SET position = position + 1000 "
+        "WHERE aggregate_id = '{confirmed}' AND aggregate_sequence = 1"
+    ],
     "each process is finished, or has a lease or a due date": [
         "UPDATE saga SET due_at = now() - interval '11 minutes' WHERE status = 'running'"
     ],

@@ -140,7 +140,8 @@ EVENTS = """
 CREATE TEMP TABLE told ON COMMIT DROP AS
 SELECT pg_temp.id_at(event.at) AS id, event.topic, event.aggregate_id, event.sequence, event.at,
        event.payload || jsonb_build_object('occurred_at', pg_temp.iso(event.at)) AS payload,
-       correlation_id, 'customer:' || customer_id AS actor
+       correlation_id, 'customer:' || customer_id AS actor,
+       row_number() OVER (ORDER BY greatest(event.at, placed.at + event.sequence * interval '500 ms')) AS place
 FROM placed
 CROSS JOIN LATERAL (VALUES
     (true, 'ordering.order_placed.v1', placed.id, 1, placed.at, jsonb_build_object(
@@ -162,16 +163,20 @@ CROSS JOIN LATERAL (VALUES
 ) AS event (happened, topic, aggregate_id, sequence, at, payload)
 WHERE event.happened;
 
+INSERT INTO outbox_feed_end AS feed (id, position) SELECT 1, count(*) FROM told
+ON CONFLICT (id) DO UPDATE SET position = feed.position + excluded.position;
+UPDATE told SET place = place + feed.position - (SELECT count(*) FROM told) FROM outbox_feed_end AS feed;
+
 INSERT INTO outbox_message_archive
     (id, topic, aggregate_id, aggregate_sequence, payload, occurred_at, recorded_at, correlation_id, causation_id,
-     traceparent, actor)
-SELECT id, topic, aggregate_id, sequence, payload, at, at, correlation_id, '', '', actor
+     traceparent, actor, position)
+SELECT id, topic, aggregate_id, sequence, payload, at, at, correlation_id, '', '', actor, place
 FROM told WHERE at < now() - make_interval(days => %(live_days)s) ORDER BY id;
 
 INSERT INTO outbox_message
     (id, topic, aggregate_id, aggregate_sequence, payload, occurred_at, recorded_at, correlation_id, causation_id,
-     traceparent, actor, pending)
-SELECT id, topic, aggregate_id, sequence, payload, at, at, correlation_id, '', '', actor, false
+     traceparent, actor, pending, position)
+SELECT id, topic, aggregate_id, sequence, payload, at, at, correlation_id, '', '', actor, false, place
 FROM told WHERE at >= now() - make_interval(days => %(live_days)s) ORDER BY id;
 
 INSERT INTO outbox_delivery

@@ -10,10 +10,12 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         import config.celery  # noqa: F401 - every process can reach the broker
+        from config import metrics
         from config.telemetry import start_tracing
         from shared.resilience.metrics import BreakerCollector
         from shared.resilience.vendor import names
-        from shared.telemetry.metrics import COLLECTORS
+        from shared.telemetry.metrics import COLLECTORS, GAUGES
 
         COLLECTORS.append(BreakerCollector(names))
+        GAUGES.extend(metrics.GAUGES)
         start_tracing(**settings.TRACING)

@@ -5,9 +5,11 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
+
+from shared.telemetry.exposition import expose_this_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
@@ -21,3 +23,9 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 def configure_worker_logging(**_: Any) -> None:
     """Log as the web process does, instead of in Celery's own format."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_ready.connect
+def expose_metrics(**_: Any) -> None:
+    """Let Prometheus see what the worker counts."""
+    expose_this_process()

@@ -28,6 +28,7 @@ class Env(BaseSettings):
     psp_simulator_secret: SecretStr = SecretStr("psp-simulator-secret")
     metrics_token: SecretStr = Field(description="what Prometheus sends as its bearer token")
     prometheus_multiproc_dir: str = ""
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="where worker and relay show their metrics")
     crash_directory: str = Field(default="", description="for the kill matrix; production settings ignore it")
     process_kind: str = ""
     saga_lease_seconds: int = Field(default=60, ge=5, le=3600)

@@ -8,5 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
 import config.celery  # noqa: F401 - the broker has to be known before a request needs it
 from shared.http.wsgi import ReadChunkedBodies
+from shared.telemetry.exposition import watch_this_process
 
 application = ReadChunkedBodies(get_wsgi_application())
+watch_this_process()

@@ -38,6 +38,7 @@ WEB_THREADS = env.web_threads
 WEB_MOST_WAITING = env.web_most_waiting
 WEB_NOTICE = timedelta(seconds=env.web_notice_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
+METRICS_PORT = env.metrics_port
 TRACING: dict[str, Any] = {
     "exporter": env.otel_traces_exporter,
     "share": env.otel_traces_sampler_arg,

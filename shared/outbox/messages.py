@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
 from shared.domain.model import Aggregate
 from shared.outbox.codec import to_payload
+from shared.outbox.meters import count_events
 from shared.outbox.models import ArchivedMessageRow, OutboxMessageRow
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
@@ -44,11 +48,14 @@ class HistoryEntry:
 def publish_events_of(*aggregates: Aggregate) -> None:
     """Store what the aggregates recorded, in the transaction that stores the aggregates themselves."""
     work = current_work()
+    events = [(aggregate.id, recorded) for aggregate in aggregates for recorded in aggregate.release_events()]
+    if not events:
+        return
     messages = [
         (
             new_id(),
             recorded.event.topic,
-            aggregate.id,
+            aggregate_id,
             recorded.sequence,
             to_payload(recorded.event),
             recorded.event.occurred_at,
@@ -57,13 +64,11 @@ def publish_events_of(*aggregates: Aggregate) -> None:
             work.traceparent,
             work.actor,
         )
-        for aggregate in aggregates
-        for recorded in aggregate.release_events()
+        for aggregate_id, recorded in events
     ]
-    if not messages:
-        return
     INSERT_MESSAGES.rows(messages)
     wake_relay_after_commit()
+    transaction.on_commit(partial(count_events, [recorded.event for _, recorded in events]))
 
 
 def context_of(message: OutboxMessageRow) -> WorkContext:

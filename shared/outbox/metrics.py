@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
+RECORDED = Counter("orderly_recorded_events_total", "Events committed with the state that they tell of.", ("topic",))
 RELAYED = Counter("orderly_relayed_events_total", "Events that a relay turned into deliveries.", ("topic",))
 DELIVERIES = Counter(
     "orderly_deliveries_total",

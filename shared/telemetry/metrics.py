@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterable
 from hmac import compare_digest
+from pathlib import Path
 
+import orjson
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from prometheus_client import (
@@ -17,19 +19,22 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 REQUESTS = Counter("orderly_http_requests_total", "HTTP requests answered.", ("method", "route", "status"))
 DURATION = Histogram(
     "orderly_http_request_duration_seconds",
     "Time from request to response.",
-    ("method", "route"),
+    ("method", "route", "status_class"),
     buckets=(0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12),
+)
+REFUSALS = Counter(
+    "orderly_http_refusals_total", "Requests answered with a problem, by the code that clients see.", ("route", "code")
 )
 
 #: name, help, SQL that returns one number or pairs of label and number, label
-GAUGES: tuple[tuple[str, str, str, str], ...] = (
+GAUGES: list[tuple[str, str, str, str]] = [
     ("orderly_outbox_pending_messages", "Events that no relay has taken yet.",
      "SELECT count(*) FROM outbox_message WHERE pending", ""),
     ("orderly_outbox_lag_seconds", "Age of the oldest event that no relay has taken yet.",
@@ -67,7 +72,7 @@ GAUGES: tuple[tuple[str, str, str, str], ...] = (
     ("orderly_audit_last_check_seconds", "How long the last check of the laws took.",
      "SELECT coalesce(extract(epoch FROM max(finished_at - started_at)), 0) FROM audit_run "
      "WHERE id = (SELECT max(id) FROM audit_run WHERE finished_at IS NOT NULL)", ""),
-)  # fmt: skip
+]  # fmt: skip
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -84,16 +89,34 @@ class CountRequests:
         response = self.get_response(request)
         route = request.resolver_match.route if request.resolver_match else "unknown"
         method = request.method if request.method in METHODS else "other"
-        REQUESTS.labels(method, route, str(response.status_code)).inc()
-        DURATION.labels(method, route).observe(time.perf_counter() - started)
+        status = response.status_code
+        REQUESTS.labels(method, route, str(status)).inc()
+        DURATION.labels(method, route, f"{status // 100}xx").observe(time.perf_counter() - started)
+        if status >= 400:
+            REFUSALS.labels(route, _code_of(response)).inc()
         return response
 
 
+def _code_of(response: HttpResponseBase) -> str:
+    """Return the code of a problem; codes are named in the source, so they are few."""
+    if isinstance(response, HttpResponse) and response.headers.get("Content-Type") == "application/problem+json":
+        return str(orjson.loads(response.content)["code"])
+    return "none"
+
+
 class TableCollector(Collector):
-    """Computes the gauges of the tables when they are asked for."""
+    """Computes the gauges of the tables when they are asked for, and tells whether there is a database to ask."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Yield one family per gauge."""
+        """Yield one family per gauge; of a database that does not answer, only that it does not."""
+        try:
+            families = list(self._families())
+        except DatabaseError:
+            families = []
+        yield GaugeMetricFamily("orderly_database_up", "1 when the database answers, else 0.", float(bool(families)))
+        yield from families
+
+    def _families(self) -> Iterable[GaugeMetricFamily]:
         with connection.cursor() as cursor:
             for name, text, sql, label in GAUGES:
                 family = GaugeMetricFamily(name, text, labels=[label] if label else [])
@@ -109,23 +132,38 @@ COLLECTORS: list[Collector] = [TableCollector()]
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """Show the metrics of all processes of this server in the Prometheus text format, to who has the token."""
-    if not _may_look(request):
-        return HttpResponse("Send the METRICS_TOKEN as bearer token.\n", status=401, content_type="text/plain")
+    if not may_look(request.headers.get("Authorization", "")):
+        return HttpResponse(REFUSED, status=401, content_type="text/plain")
     tables = CollectorRegistry()
     for collector in COLLECTORS:
         tables.register(collector)
-    body = generate_latest(_processes()) + generate_latest(tables)
+    body = generate_latest(processes()) + generate_latest(tables)
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
 
 
-def _may_look(request: HttpRequest) -> bool:
+REFUSED = "Send the METRICS_TOKEN as bearer token.\n"
+
+
+def may_look(authorization: str) -> bool:
+    """Tell whether the header carries the token that the settings ask for, if they ask for one."""
     token = settings.METRICS_TOKEN
-    return not token or compare_digest(request.headers.get("Authorization", ""), f"Bearer {token}")
+    return not token or compare_digest(authorization, f"Bearer {token}")
 
 
-def _processes() -> CollectorRegistry:
-    if not settings.PROMETHEUS_MULTIPROC_DIR:
+def processes() -> CollectorRegistry:
+    """Return what the processes of this machine have counted: those that share the directory, or this one alone."""
+    directory = settings.PROMETHEUS_MULTIPROC_DIR
+    if not directory:
         return REGISTRY
+    _forget_gauges_of_the_dead(Path(directory))
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
     return registry
+
+
+def _forget_gauges_of_the_dead(directory: Path) -> None:
+    """Take gauges of ended processes out of the sums; what they counted stays, for counters never go back."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, str(directory))  # type: ignore[no-untyped-call]

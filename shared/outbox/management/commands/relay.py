@@ -10,6 +10,7 @@ from django.db import OperationalError, close_old_connections, connection
 from shared.outbox.relay import dispatch_overdue_deliveries, relay_pending_messages
 from shared.persistence.wakeup import CHANNEL
 from shared.saga.dispatch import dispatch_due_sagas
+from shared.telemetry.exposition import expose_this_process
 
 POLL = 0.1  # seconds without a notification after which the tables are looked at anyway
 SWEEP = 1.0  # seconds between two searches for overdue deliveries
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         self._stopping = False
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
+        expose_this_process()
         _log.info("relay_started")
         while not self._stopping:
             try:

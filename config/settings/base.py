@@ -52,6 +52,7 @@ MIDDLEWARE = [
     "shared.http.middleware.TrustWellFormedRequestIds",
     "django_structlog.middlewares.RequestMiddleware",
     "shared.http.middleware.CarryWorkContext",
+    "shared.http.caching.KeepAnswersPrivate",
     "shared.http.middleware.ApiProblems",
     "shared.http.semantics.AnswerConditionally",
     "shared.http.semantics.KeepPromises",

@@ -304,11 +304,62 @@ class TestRefusals:
         assert client.get(f"{PRODUCTS}?q=%00").status_code == 400
 
 
+#: What RFC 9111 and RFC 5861 let a cache in front of the shop do with products.
+PRODUCTS_FRESH = "public, max-age=10, stale-while-revalidate=30, stale-if-error=30"
+
+
+class TestCaches:
+    """What stands between the shop and its customers may keep what is the same for everybody, and nothing else."""
+
+    @pytest.mark.parametrize(
+        ("path", "policy"),
+        [
+            ("/api/v1/products", PRODUCTS_FRESH),
+            ("/api/v1/products?limit=1&sort=price", PRODUCTS_FRESH),
+            ("/api/v1/categories", "public, max-age=60, stale-while-revalidate=600, stale-if-error=600"),
+        ],
+    )
+    def test_may_keep_the_catalog(self, client: Client, path: str, policy: str) -> None:
+        a_product_row(sku="MUG")
+        answer = client.get(path)
+        again = client.get(path, headers={"If-None-Match": answer["ETag"]})
+
+        assert (answer.status_code, again.status_code, again.content) == (200, 304, b"")
+        assert answer["Cache-Control"] == again["Cache-Control"] == policy
+        assert "Vary" not in answer
+        assert not answer.cookies
+
+    def test_may_show_it_to_all_whoever_asked_first(self, client: Client) -> None:
+        a_product_row(sku="MUG")
+        anybody, somebody = (client.get(PRODUCTS, headers=headers) for headers in ({}, {"Authorization": "Bearer x"}))
+
+        assert (anybody.content, anybody["ETag"]) == (somebody.content, somebody["ETag"])
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("get", "/api/v1/orders"),
+            ("post", "/api/v1/orders"),
+            ("get", "/api/v1/me"),
+            ("get", f"/api/v1/products/{UUID(int=1)}"),
+            ("get", "/api/v1/nowhere"),
+            ("get", "/api/ops/v1/stock-items"),
+            ("post", "/api/v1/auth/tokens"),
+        ],
+    )
+    def test_keep_no_refusal(self, client: Client, method: str, path: str) -> None:
+        answer = getattr(client, method)(path)
+
+        assert answer.status_code >= 400
+        assert answer["Cache-Control"] == "no-store"
+        assert {"Authorization", "Cookie"} <= {each.strip() for each in answer["Vary"].split(",")}
+
+
 class TestProduct:
     def test_is_shown_with_its_variants(self, client: Client) -> None:
         row = a_product_row(sku="MUG")
         answer = client.get(f"{PRODUCTS}/{row.id}")
-        assert (answer.status_code, answer["Cache-Control"]) == (200, "public, max-age=10")
+        assert (answer.status_code, answer["Cache-Control"]) == (200, PRODUCTS_FRESH)
         assert answer.json() == client.get(PRODUCTS).json()["items"][0]
 
     def test_is_named_after_the_product_when_the_variant_has_no_name(self, client: Client) -> None:

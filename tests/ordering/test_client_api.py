@@ -325,6 +325,18 @@ class TestRead:
         assert problem(shop.client.get("/api/v1/products?q=%00")) == (400, "malformed_request")
 
 
+class TestCaches:
+    def test_ask_each_time_whether_an_order_is_still_as_they_keep_it(self, shop: Shop) -> None:
+        order = shop.place().json()
+        seen = shop.get(f"/api/v1/orders/{order['id']}")
+
+        assert seen["Cache-Control"] == "private, no-cache"
+        assert "Authorization" in seen["Vary"]
+
+    def test_keep_no_answer_to_what_changed_something(self, shop: Shop) -> None:
+        assert shop.place()["Cache-Control"] == "no-store"
+
+
 class TestCancel:
     def test_gives_the_order_up(self, shop: Shop) -> None:
         order = shop.place().json()

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-from django.utils import timezone
-
 from contexts.inventory.repositories import DjangoLocations, DjangoStockItems
 from contexts.inventory.use_cases import (
     AdjustStock,
@@ -15,16 +13,17 @@ from contexts.inventory.use_cases import (
     SecureStock,
 )
 from shared.audit.trail import record_change
+from shared.persistence.clock import database_time
 from shared.persistence.unit_of_work import atomic
 
 SOFT_HOLD = timedelta(minutes=15)
 
 _stock = DjangoStockItems()
 
-hold_stock = HoldStock(stock=_stock, unit_of_work=atomic, now=timezone.now, held_for=SOFT_HOLD)
-secure_stock = SecureStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+hold_stock = HoldStock(stock=_stock, unit_of_work=atomic, now=database_time, held_for=SOFT_HOLD)
+secure_stock = SecureStock(stock=_stock, unit_of_work=atomic, now=database_time)
 release_stock = ReleaseStock(stock=_stock, unit_of_work=atomic)
-release_expired_holds = ReleaseExpiredHolds(stock=_stock, unit_of_work=atomic, now=timezone.now)
-adjust_stock = AdjustStock(stock=_stock, record_change=record_change, unit_of_work=atomic, now=timezone.now)
-load_opening_stock = LoadOpeningStock(stock=_stock, unit_of_work=atomic, now=timezone.now)
+release_expired_holds = ReleaseExpiredHolds(stock=_stock, unit_of_work=atomic, now=database_time)
+adjust_stock = AdjustStock(stock=_stock, record_change=record_change, unit_of_work=atomic, now=database_time)
+load_opening_stock = LoadOpeningStock(stock=_stock, unit_of_work=atomic, now=database_time)
 ensure_location = EnsureLocation(locations=DjangoLocations(), unit_of_work=atomic)

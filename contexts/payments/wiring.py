@@ -1,11 +1,10 @@
 """Composition root: payments' use cases, ready to call."""
 
-from django.utils import timezone
-
 from contexts.payments.gateways import ConfiguredGateways
 from contexts.payments.repositories import DjangoPayments
 from contexts.payments.sagas import Voiding
 from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
+from shared.persistence.clock import database_time
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 from shared.saga.registry import register
@@ -13,9 +12,9 @@ from shared.saga.registry import register
 _payments = DjangoPayments()
 
 gateways = ConfiguredGateways()
-void_payment = VoidPayment(payments=_payments, gateways=gateways, unit_of_work=atomic, now=timezone.now)
+void_payment = VoidPayment(payments=_payments, gateways=gateways, unit_of_work=atomic, now=database_time)
 refuse_payment = RefusePayment(
-    payments=_payments, void_payment=void_payment, unit_of_work=atomic, new_id=new_id, now=timezone.now
+    payments=_payments, void_payment=void_payment, unit_of_work=atomic, new_id=new_id, now=database_time
 )
 voiding = Voiding(void_payment=void_payment)
 _begin_voiding = register(voiding.saga)
@@ -25,6 +24,6 @@ authorize_payment = AuthorizePayment(
     begin_voiding=_begin_voiding,
     unit_of_work=atomic,
     new_id=new_id,
-    now=timezone.now,
+    now=database_time,
 )
 return_money = ReturnMoney(payments=_payments, begin_voiding=_begin_voiding, unit_of_work=atomic)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from django.utils import timezone
-
 from shared.audit.models import AuditEntryRow
 from shared.audit.privacy import checked_text, recordable
 from shared.domain.model import Primitive
+from shared.persistence.clock import database_time
 from shared.telemetry.context import current_work
 
 
@@ -26,7 +25,7 @@ def record_change(
     """
     work = current_work()
     AuditEntryRow.objects.create(
-        at=timezone.now(),
+        at=database_time(),
         actor=work.actor,
         action=checked_text(action),
         subject_kind=checked_text(subject_kind),

@@ -10,9 +10,9 @@ from uuid import UUID
 import structlog
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from shared.outbox.models import ArchivedMessageRow, DeliveryRow, OutboxMessageRow
+from shared.persistence.clock import database_time
 from shared.persistence.unit_of_work import atomic
 
 KEEP_FOR = timedelta(days=30)
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 def archive_old_events(*, older_than: timedelta = KEEP_FOR) -> int:
     """Archive the events whose deliveries have all been done for so long; return how many."""
-    before = timezone.now() - older_than
+    before = database_time() - older_than
     archived = 0
     for _ in range(MOST_BATCHES):
         moved = archive_batch(before=before)

@@ -4,7 +4,7 @@ import logging.config
 import os
 from typing import Any
 
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import setup_logging, worker_ready
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
@@ -13,7 +13,14 @@ from shared.telemetry.exposition import expose_this_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.dev")
 
-app = Celery("orderly")
+
+class OrderlyTask(Task[..., None]):
+    """What all tasks are."""
+
+    Request = "config.worker:AcknowledgedRequest"
+
+
+app = Celery("orderly", task_cls=OrderlyTask)
 app.config_from_object(settings.CELERY)
 app.autodiscover_tasks(lambda: [name for name in settings.INSTALLED_APPS if name.startswith(("contexts.", "shared."))])
 app.steps["worker"].add(DjangoStructLogInitStep)

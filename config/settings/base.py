@@ -173,6 +173,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_HTTPONLY = True
 
+#: One queue per concern, all consumed by the worker of the Procfile; more workers may take some of them each. What
+#: somebody waits for (deliveries, sagas) never stands behind what nobody does (bulk) or behind others' slow servers.
+DELIVERIES, SAGAS, WEBHOOKS, BULK = QUEUES = ("deliveries", "sagas", "webhooks", "bulk")
+
 CELERY: dict[str, Any] = {
     "broker_transport_options": {
         "visibility_timeout": 120,
@@ -193,7 +197,7 @@ CELERY: dict[str, Any] = {
     "task_time_limit": 90,
     "task_soft_time_limit": 75,
     "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1},
-    "task_default_queue": "celery",
+    "task_default_queue": BULK,
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "worker_soft_shutdown_timeout": 4,
@@ -203,30 +207,30 @@ CELERY: dict[str, Any] = {
         "relay what no relay took": {
             "task": "outbox.sweep",
             "schedule": 5.0,
-            "options": {"queue": "deliveries"},
+            "options": {"queue": DELIVERIES},
         },
-        "wake what is due": {"task": "saga.sweep", "schedule": 5.0, "options": {"queue": "sagas"}},
+        "wake what is due": {"task": "saga.sweep", "schedule": 5.0, "options": {"queue": SAGAS}},
         "release expired holds": {
             "task": "inventory.release_expired_holds",
             "schedule": 30.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
-        "seal the audit trail": {"task": "audit.seal", "schedule": 2.0, "options": {"queue": "celery"}},
-        "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": "celery"}},
+        "seal the audit trail": {"task": "audit.seal", "schedule": 2.0, "options": {"queue": BULK}},
+        "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": BULK}},
         "check the conservation laws": {
             "task": "audit.check",
             "schedule": AUDIT_EVERY,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
         "forget expired refresh tokens": {
             "task": "identity.forget_expired_tokens",
             "schedule": 3600.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
         "forget old requests for links": {
             "task": "identity.forget_link_requests",
             "schedule": 3600.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
         "forget what erased customers left": {
             "task": "identity.finish_erasures",
@@ -236,12 +240,12 @@ CELERY: dict[str, Any] = {
         "archive old events": {
             "task": "outbox.forget_old_events",
             "schedule": 3600.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
         "forget old idempotency keys": {
             "task": "idempotency.forget_old_keys",
             "schedule": 3600.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
     },
 }

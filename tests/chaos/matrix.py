@@ -1,10 +1,9 @@
 """The kill matrix: what is killed, where, and how the system is judged afterwards."""
 
 import random
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from uuid import uuid4
 
 import httpx2
 
+from tests.chaos.systems import CrashingSystem
 from tests.journeys.orders import an_order, cancel
 from tests.journeys.system import System, eventually
 
@@ -36,7 +36,7 @@ class Kill:
         return f"{self.process}: {self.point}"
 
 
-#: Before and after each commit, each call of the provider, each publish, each effect that is not acknowledged yet.
+#: Before and after each commit, publish, step that calls out, request to the provider, effect and acknowledgement.
 KILLS = (
     Kill(process="web", point="unit_of_work.before_commit"),
     Kill(process="web", point="unit_of_work.after_commit"),
@@ -50,6 +50,10 @@ KILLS = (
     Kill(process="worker", point="saga.after_call"),
     Kill(process="worker", point="delivery.before_handler"),
     Kill(process="worker", point="delivery.after_handler"),
+    Kill(process="worker", point="vendor.before_call"),
+    Kill(process="worker", point="vendor.after_call"),
+    Kill(process="worker", point="celery.before_acknowledge"),
+    Kill(process="worker", point="celery.after_acknowledge"),
 )
 
 
@@ -137,7 +141,7 @@ def under_load(system: System) -> Iterator[Load]:
     assert not failures, failures
 
 
-def kill_at(system: System, kill: Kill, *, passes: int) -> None:
+def kill_at(system: CrashingSystem, kill: Kill, *, passes: int) -> None:
     """Arm the crash point, wait until a process died there, and start what died again."""
     directory, nonce = system.crash_directory, uuid4().hex
     scratch = directory / f"arming-{nonce}"
@@ -208,50 +212,6 @@ def provider_ledger(system: System) -> list[dict[str, str]]:
             entries += page
             after = page[-1]["sequence"]
     return entries
-
-
-def flush_broker(system: System) -> None:
-    """Wipe the broker and the cache in mid-flight."""
-    import redis
-
-    with redis.Redis.from_url(system.redis_url) as broker:
-        broker.flushall()
-
-
-def kill_provider(system: System) -> None:
-    """Kill the payment provider and start it again."""
-    system.kill("psp")
-    system.start("psp")
-
-
-def cut_off_provider(system: System) -> None:
-    """Let requests to the provider go unanswered for longer than anybody waits."""
-    process = system.processes["psp"]
-    process.send_signal(signal.SIGSTOP)
-    try:
-        eventually(lambda: unknown_payments(system) > 0, within=30, what="a payment of which nothing is known")
-    finally:
-        process.send_signal(signal.SIGCONT)
-
-
-def unknown_payments(system: System) -> int:
-    """Return how many payments are in doubt."""
-    ((count,),) = system.query("SELECT count(*) FROM payments_payment WHERE status = 'unknown'")
-    return int(count)
-
-
-def kill_postgres(system: System) -> None:
-    """Kill PostgreSQL's postmaster, and start it again on the same data."""
-    system.kill_postgres()
-    system.start_postgres()
-
-
-DISASTERS: dict[str, Callable[[System], None]] = {
-    "broker: FLUSHALL": flush_broker,
-    "provider: SIGKILL": kill_provider,
-    "provider: no answer": cut_off_provider,
-    "PostgreSQL: SIGKILL": kill_postgres,
-}
 
 
 def write_table(rows: list[tuple[str, int, str]], *, path: Path, facts: str) -> None:

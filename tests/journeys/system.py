@@ -22,7 +22,9 @@ from shared.embedded.files import free_port
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 START_WITHIN = 60.0  # seconds
+PROCESSES = ("psp", "web", "worker", "relay", "beat")
 T = TypeVar("T")
+S = TypeVar("S", bound="System")
 
 
 def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str) -> T:
@@ -56,7 +58,6 @@ class System:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     api_key: str = ""
     told: Mapping[str, str] = field(default_factory=dict)
-    crash_directory: Path = Path()
 
     @property
     def url(self) -> str:
@@ -95,7 +96,7 @@ class System:
             "web": [str(BIN / "granian"), *web.split(), "--port", str(self.port), "--backpressure", "2048"],
             "worker": [
                 *(str(BIN / "celery"), "--app", "config.celery", *worker.split()),
-                *("--queues", "deliveries,sagas,celery"),
+                *("--queues", "deliveries,sagas,webhooks,bulk"),
             ],
             "relay": [python, "manage.py", "relay"],
             "beat": [
@@ -107,15 +108,19 @@ class System:
     def start(self, *names: str) -> None:
         """Start the named processes."""
         for name in names:
-            log = (self.directory / f"{name}.log").open("ab")
-            self.processes[name] = subprocess.Popen(
-                self.commands[name],
-                cwd=ROOT,
-                env={**self.environment, "PROCESS_KIND": name},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.start_as(name, kind=name)
+
+    def start_as(self, name: str, *, kind: str, **told: str) -> None:
+        """Start one more process of a kind under a name of its own, told something besides."""
+        log = (self.directory / f"{name}.log").open("ab")
+        self.processes[name] = subprocess.Popen(
+            self.commands[kind],
+            cwd=ROOT,
+            env={**self.environment, "PROCESS_KIND": kind, **told},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def kill(self, name: str) -> None:
         """Kill the process and its children at once, as the kernel would."""
@@ -209,7 +214,7 @@ class System:
 @contextmanager
 def running_system(
     *,
-    processes: tuple[str, ...] = ("psp", "web", "worker", "relay", "beat"),
+    processes: tuple[str, ...] = PROCESSES,
     durable: bool = False,
     told: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
@@ -217,9 +222,22 @@ def running_system(
 
     Only durable servers keep every commit when they are killed themselves.
     """
+    with running(System, processes=processes, durable=durable, told=told) as system:
+        yield system
+
+
+@contextmanager
+def running(
+    kind: type[S],
+    *,
+    processes: tuple[str, ...] = PROCESSES,
+    durable: bool = False,
+    told: Mapping[str, str] | None = None,
+) -> Iterator[S]:
+    """Run a system of a kind of its own, as ``running_system`` does."""
     with tempfile.TemporaryDirectory(prefix="orderly-journey-") as name, _servers(Path(name), durable) as urls:
         directory = Path(name)
-        system = System(
+        system = kind(
             database_url=urls["DATABASE_URL"], redis_url=urls["REDIS_URL"], directory=directory, told=told or {}
         )
         try:

@@ -4,6 +4,7 @@ from typing import Protocol
 import pytest
 
 from contexts.payments.domain import (
+    LEAVES_WITHIN,
     NEVER_ARRIVED,
     REQUEST_LIFETIME,
     OrderId,
@@ -12,11 +13,12 @@ from contexts.payments.domain import (
     PaymentDeclined,
     PaymentGivenUp,
     PaymentStatus,
+    RequestOutdated,
     UnknownPaymentMethod,
 )
 from contexts.payments.events import PaymentAuthorized, PaymentBecameUnknown, PaymentVoided
 from contexts.payments.events import PaymentDeclined as PaymentDeclinedEvent
-from contexts.payments.use_cases import AuthorizePayment, ReturnMoney, VoidPayment
+from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.model import Event
 from shared.domain.money import Money
@@ -63,6 +65,13 @@ class Till:
         self._void = VoidPayment(
             payments=self.payments, gateways=gateways, unit_of_work=self.unit_of_work, now=self.clock
         )
+        self._refuse = RefusePayment(
+            payments=self.payments,
+            void_payment=self._void,
+            unit_of_work=self.unit_of_work,
+            new_id=SequentialIds(),
+            now=self.clock,
+        )
         self._return_money = ReturnMoney(
             payments=self.payments, begin_voiding=self.begin_voiding, unit_of_work=self.unit_of_work
         )
@@ -74,6 +83,10 @@ class Till:
     def void(self, *, key: str = VOID_KEY) -> str:
         """Have the reservation given up."""
         return self._void(order_id=self.order_id, key=key)
+
+    def refuse(self, *, key: str = VOID_KEY) -> str:
+        """Have the order never be paid."""
+        return self._refuse(order_id=self.order_id, amount=AMOUNT, method="simulator", key=key)
 
     def return_money(self) -> None:
         """See to it that the order keeps no money."""
@@ -273,6 +286,16 @@ class TestAuthorizePayment:
         (operation,) = till.payment.operations.values()
         assert operation.attempted_at == till.clock() - timedelta(seconds=20)
 
+    def test_that_waited_too_long_is_not_sent_but_attempted_again(self, till: Till) -> None:
+        till.has(an_unknown_payment(order_id=till.order_id))
+        till.gateway.when_called = lambda: till.clock.move_on(LEAVES_WITHIN)
+        with pytest.raises(RequestOutdated):
+            till.authorize()
+        assert [call for call, _ in till.gateway.calls] == ["find"]
+
+        till.gateway.when_called = lambda: None
+        assert till.authorize() == "authorized"
+
     def test_by_a_method_that_nobody_serves_is_refused(self, till: Till) -> None:
         with pytest.raises(UnknownPaymentMethod, match=r"This payment method is not accepted here\.") as refusal:
             till.authorize(method="cash")
@@ -391,6 +414,27 @@ class TestVoidPayment:
             till.authorize()
 
         assert [call for call, _ in till.gateway.calls] == ["find"]
+
+
+class TestRefusePayment:
+    def test_of_an_order_without_payment_leaves_a_mark_that_no_late_worker_passes(self, till: Till) -> None:
+        assert till.refuse() == "settled"
+        with pytest.raises(PaymentGivenUp):
+            till.authorize()
+
+        assert till.gateway.calls == []
+        assert till.payment.is_given_up
+
+    def test_gives_back_what_is_authorized(self, till: Till) -> None:
+        till.authorize()
+
+        assert till.refuse() == "settled"
+        assert till.gateway.reserved == {}
+
+    def test_waits_while_the_request_may_still_be_under_way(self, till: Till) -> None:
+        till.has(an_attempted_payment(order_id=till.order_id))
+
+        assert till.refuse() == "pending"
 
 
 class TestReturnMoney:

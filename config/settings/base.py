@@ -235,7 +235,7 @@ CELERY: dict[str, Any] = {
         "forget what erased customers left": {
             "task": "identity.finish_erasures",
             "schedule": 3600.0,
-            "options": {"queue": "celery"},
+            "options": {"queue": BULK},
         },
         "archive old events": {
             "task": "outbox.forget_old_events",

@@ -11,6 +11,7 @@ from contexts.payments.domain import Outcome, OutcomeStatus, UnknownPaymentMetho
 from contexts.payments.ports import PaymentGateway
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.money import Money
+from shared.persistence.crash_points import crash_point
 from shared.resilience.http import client_for, errors_told_apart
 from shared.resilience.vendor import Vendor
 
@@ -70,8 +71,10 @@ class SimulatorGateway:
         headers = {"Idempotency-Key": key} if key else {}
 
         def exchange() -> httpx2.Response:
+            crash_point("provider.before_request")
             with errors_told_apart(self._vendor):
                 answer = self._client.request(method, path, headers=headers, json=json)
+            crash_point("provider.after_answer")
             if answer.status_code >= 500:
                 raise OutcomeUnknown(provider=self._vendor.name, status=answer.status_code)
             return answer

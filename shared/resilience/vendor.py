@@ -14,7 +14,6 @@ import structlog
 from asgiref.sync import sync_to_async
 
 from shared.domain.errors import DomainError, ExternalAPIError, OutcomeUnknown
-from shared.persistence.crash_points import crash_point
 from shared.resilience import metrics
 from shared.resilience.bulkhead import Bulkhead
 from shared.resilience.errors import CircuitOpen, NotSent, VendorBusy
@@ -85,13 +84,11 @@ class Vendor:
         for attempt in tries.attempts:
             with attempt, self._bulkhead.slot(patience=self.patience):
                 tries.enter()
-                crash_point("vendor.before_call")
                 try:
                     answer = request()
                 except BaseException as error:
                     tries.leave(error)
                     raise
-                crash_point("vendor.after_call")
                 tries.leave(None)
                 return answer
         raise AssertionError("unreachable: the last attempt returns or raises")

@@ -50,8 +50,8 @@ KILLS = (
     Kill(process="worker", point="saga.after_call"),
     Kill(process="worker", point="delivery.before_handler"),
     Kill(process="worker", point="delivery.after_handler"),
-    Kill(process="worker", point="vendor.before_call"),
-    Kill(process="worker", point="vendor.after_call"),
+    Kill(process="worker", point="provider.before_request"),
+    Kill(process="worker", point="provider.after_answer"),
     Kill(process="worker", point="celery.before_acknowledge"),
     Kill(process="worker", point="celery.after_acknowledge"),
 )

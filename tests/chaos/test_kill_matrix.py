@@ -16,7 +16,7 @@ SHORT = frozenset(
         "web: unit_of_work.after_commit",
         "relay: broker.after_publish",
         "worker: unit_of_work.before_commit",
-        "worker: vendor.after_call",
+        "worker: provider.after_answer",
         "worker: celery.before_acknowledge",
         "broker: FLUSHALL",
         "network to the provider: answers lost",

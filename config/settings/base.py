@@ -6,6 +6,8 @@ from typing import Any
 
 from django.urls import reverse_lazy
 
+from config.roles import ROLES
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 CONTEXTS = [
@@ -89,6 +91,8 @@ API_DOCUMENTS = {
     "/api/v1/": "config.client_api.document",
     "/api/ops/v1/": "config.operator_api.document",
 }
+SCOPES_OF_STAFF = "contexts.identity.public.scopes_of_staff"
+ROLE_SCOPES = {name: rights.scopes for name, rights in ROLES.items()}
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
@@ -147,6 +151,9 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "ApiKeyStatus": "contexts.identity.domain.ApiKeyStatus",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -1,6 +1,7 @@
 """What happened to accounts and keys; without personal data, for events are kept for ever."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -80,6 +81,19 @@ class ApiKeyCreated(Event):
     api_key_id: UUID
     key_id: str
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRotated(Event):
+    """A key was exchanged for another with the same rights; for a while both are good."""
+
+    topic: ClassVar[str] = "identity.api_key_rotated.v1"
+
+    api_key_id: UUID
+    key_id: str
+    successor_id: UUID
+    successor_key_id: str
+    good_until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

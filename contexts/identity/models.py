@@ -15,6 +15,7 @@ from contexts.identity.domain import (
     MAX_POSTAL_CODE,
     MAX_SCOPE,
     Address,
+    ApiKeyStatus,
     Email,
     InvalidEmail,
     LinkPurpose,
@@ -221,3 +222,10 @@ class ApiKeyRow(models.Model):
             ),
         ]
         indexes = [models.Index(fields=["name"], name="identity_api_key_by_name")]
+
+    @property
+    def status(self) -> ApiKeyStatus:
+        """Return whether the key opens anything at present."""
+        if self.revoked_at is not None:
+            return ApiKeyStatus.REVOKED
+        return ApiKeyStatus.GOOD if timezone.now() < self.expires_at else ApiKeyStatus.EXPIRED

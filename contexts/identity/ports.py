@@ -16,6 +16,7 @@ from contexts.identity.domain import (
     LinkRequest,
     PersonKind,
     PostalAddress,
+    Staff,
     TokenFamily,
 )
 
@@ -41,6 +42,11 @@ class Accounts(Protocol):
 
     def save(self, account: Account) -> None:
         """Store the changed account, or raise LostRace."""
+
+
+class StaffList(Protocol):
+    def find(self, account_id: UUID) -> Staff | None:
+        """Return the roles of an active member of staff, as they are at present."""
 
 
 class TokenFamilies(Protocol):

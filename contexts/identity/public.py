@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from django.conf import settings
+
 from contexts.identity import queries, wiring
 from shared.http.auth import Caller
 
@@ -15,3 +17,9 @@ def authenticate(token: str) -> Caller:
 def email_of(account_id: UUID) -> str | None:
     """Return where mail to the holder of the account goes, or None when there is no such account."""
     return queries.email_of(account_id=account_id)
+
+
+def scopes_of_staff(account_id: UUID) -> frozenset[str] | None:
+    """Return what a member of staff may ask for at present, or None when the account is no (active) staff."""
+    member = wiring.staff.find(account_id)
+    return member.scopes(settings.ROLE_SCOPES) if member else None

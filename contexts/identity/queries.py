@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from contexts.identity.domain import AccountNotActive, Address
-from contexts.identity.models import AccountRow, AddressRow
+from contexts.identity.models import AccountRow, AddressRow, ApiKeyRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,4 +95,48 @@ def _customer_of(row: AccountRow) -> CustomerView:
         registered_at=row.created_at,
         erased_at=row.erased_at,
         version=row.version + 1,  # an entity tag begins with 1
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyView:
+    """A key as operators see it: all but what opens it."""
+
+    id: UUID
+    key_id: str
+    name: str
+    scopes: Sequence[str]
+    status: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def api_keys(*, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[ApiKeyView]:
+    """Return keys, the newest first."""
+    rows = ApiKeyRow.objects.all()
+    if before is not None:
+        at, api_key_id = before
+        rows = rows.filter(Q(created_at__lt=at) | Q(created_at=at, id__lt=api_key_id))
+    return [_api_key_of(row) for row in rows.order_by("-created_at", "-id")[:limit]]
+
+
+def api_key(api_key_id: UUID) -> ApiKeyView | None:
+    """Return the key with this id."""
+    row = ApiKeyRow.objects.filter(pk=api_key_id).first()
+    return _api_key_of(row) if row else None
+
+
+def _api_key_of(row: ApiKeyRow) -> ApiKeyView:
+    return ApiKeyView(
+        id=row.id,
+        key_id=row.key_id,
+        name=row.name,
+        scopes=row.scopes,
+        status=row.status,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
     )

@@ -21,6 +21,7 @@ from contexts.identity.repositories import (
     DjangoApiKeys,
     DjangoLinkRequests,
     DjangoOwnRecords,
+    DjangoStaffList,
     DjangoTokenFamilies,
 )
 from contexts.identity.sagas import MailingLink
@@ -50,6 +51,7 @@ from contexts.identity.use_cases import (
     ResetPassword,
     RevokeApiKey,
     RevokeTokens,
+    RotateApiKey,
 )
 from shared.audit.trail import record_change
 from shared.persistence.identifiers import new_id
@@ -61,6 +63,7 @@ token_families = DjangoTokenFamilies()
 api_keys = DjangoApiKeys()
 link_requests = DjangoLinkRequests()
 own_records = DjangoOwnRecords()
+staff = DjangoStaffList()
 others_records = DeclaredRecords()
 address_books = DjangoAddressBooks()
 address_rules = GoogleAddressRules()
@@ -178,7 +181,21 @@ create_api_key = CreateApiKey(
     new_id=new_id,
     new_key_id=new_key_id,
     new_secret=new_secret,
+    record_change=record_change,
 )
-revoke_api_key = RevokeApiKey(api_keys=api_keys, unit_of_work=atomic, now=timezone.now)
+revoke_api_key = RevokeApiKey(api_keys=api_keys, unit_of_work=atomic, now=timezone.now, record_change=record_change)
+rotate_api_key = RotateApiKey(
+    api_keys=api_keys,
+    create_api_key=create_api_key,
+    unit_of_work=atomic,
+    now=timezone.now,
+    record_change=record_change,
+)
 ensure_api_key = EnsureApiKey(api_keys=api_keys, create_api_key=create_api_key, unit_of_work=atomic, now=timezone.now)
-authenticate = Authenticate(accounts=accounts, api_keys=api_keys, access_tokens=access_tokens, now=timezone.now)
+authenticate = Authenticate(
+    staff=staff,
+    role_scopes=settings.ROLE_SCOPES,
+    api_keys=api_keys,
+    access_tokens=access_tokens,
+    now=timezone.now,
+)

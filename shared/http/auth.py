@@ -47,13 +47,23 @@ class Caller:
         return None if self.kind == "key" else self.id
 
     def may(self, scope: str) -> bool:
-        """Tell whether a scope was granted, by name or by a wildcard such as ``ops:*``."""
-        if scope in self.scopes:
-            return True
-        return any(granted.endswith("*") and scope.startswith(granted[:-1]) for granted in self.scopes)
+        """Tell whether a scope was granted, by name or by a wildcard such as ``ops:*`` or ``ops:*:read``."""
+        return scope in self.scopes or any(_covers(granted, scope) for granted in self.scopes if "*" in granted)
+
+
+def _covers(granted: str, scope: str) -> bool:
+    """Tell whether a wildcard stands for the scope: within it for one part, at its end for all that follow."""
+    *given, last = granted.split(":")
+    parts = scope.split(":")
+    if last == "*":
+        parts = parts[: len(given)] if len(parts) > len(given) else []
+    else:
+        given.append(last)
+    return len(parts) == len(given) and all(one in ("*", part) for one, part in zip(given, parts, strict=True))
 
 
 Authenticator = Callable[[str], Caller]
+ScopesOfStaff = Callable[[UUID], frozenset[str] | None]
 
 
 def authenticate(token: str) -> Caller:
@@ -66,6 +76,11 @@ def authenticate(token: str) -> Caller:
 @cache
 def _authenticator() -> Authenticator:
     return cast(Authenticator, import_string(settings.AUTHENTICATOR))
+
+
+def scopes_of_staff(account_id: UUID) -> frozenset[str] | None:
+    """Return what a member of staff may ask for at present, or None for anybody else."""
+    return cast(ScopesOfStaff, import_string(settings.SCOPES_OF_STAFF))(account_id)
 
 
 class Bearer(HttpBearer):

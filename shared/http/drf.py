@@ -10,13 +10,11 @@ from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from shared.http.auth import Caller, InsufficientScope, authenticate
+from shared.http.auth import Caller, InsufficientScope, authenticate, scopes_of_staff
 from shared.http.failures import METHOD_NOT_ALLOWED, InvalidValues, MissingToken, pointer_to, problem_of_failure
 from shared.http.json import MalformedRequest, read_json
 from shared.http.problems import Problem, problem_of, problem_response
 from shared.telemetry.context import act_as
-
-ALL_OPS = frozenset({"ops:*"})
 
 
 class JsonParser(BaseParser):
@@ -72,7 +70,10 @@ class StaffSessionAuthentication(SessionAuthentication):
         found = super().authenticate(request)
         if found is None or not found[0].is_staff:
             return None
-        caller = Caller(kind="staff", id=found[0].pk, scopes=ALL_OPS)
+        scopes = scopes_of_staff(found[0].pk)
+        if scopes is None:
+            return None
+        caller = Caller(kind="staff", id=found[0].pk, scopes=scopes)
         act_as(caller.actor)
         return found[0], caller
 

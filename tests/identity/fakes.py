@@ -23,6 +23,7 @@ from contexts.identity.domain import (
     LinkRequest,
     PersonKind,
     RefreshToken,
+    Staff,
     TokenFamily,
     WeakPassword,
 )
@@ -248,3 +249,15 @@ class InMemoryAddressBooks:
 
     def save(self, book: AddressBook) -> None:
         self.kept[book.account_id] = deepcopy(book)
+
+
+@dataclass
+class InMemoryStaffList:
+    accounts: InMemoryAccounts
+    roles: dict[UUID, frozenset[str]] = field(default_factory=dict)
+
+    def find(self, account_id: UUID) -> Staff | None:
+        account = self.accounts.find(account_id)
+        if account is None or not account.is_active or not account.is_staff:
+            return None
+        return Staff(is_superuser=account.is_superuser, roles=self.roles.get(account_id, frozenset()))

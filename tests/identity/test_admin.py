@@ -108,8 +108,8 @@ class TestAccounts:
         assert AccountRow.objects.count() == 1
 
     def test_are_changed_without_touching_the_rest_of_the_row(self, site: Client) -> None:
-        row = an_account_row(email="ada@example.com")
-        group = Group.objects.create(name="support")
+        row = an_account_row(email_verified_at=timezone.now(), email="ada@example.com")
+        group = Group.objects.get(name="support")
         assert site.get(url_of("accountrow", "change", row.pk)).status_code == 200
         self.change(site, row, name="Ada Lovelace", is_staff="on", groups=[group.pk], email="eve@example.com")
         row.refresh_from_db()
@@ -143,7 +143,7 @@ class TestAccounts:
 
     def test_keep_their_rights_when_edited_by_a_clerk(self, clerk_site: Client) -> None:
         row = an_account_row()
-        group = Group.objects.create(name="support")
+        group = Group.objects.get(name="support")
         assert clerk_site.get(url_of("accountrow", "change", row.pk)).status_code == 200
         self.change(clerk_site, row, name="Ada Lovelace", is_staff="on", groups=[group.pk])
         row.refresh_from_db()
@@ -171,13 +171,15 @@ class TestApiKeys:
     def test_are_made_and_shown_once(self, site: Client, operator: AccountRow) -> None:
         assert site.get(url_of("apikeyrow", "add")).status_code == 200
         response = self.add(site)
-        shown = re.search(r"ok_[0-9a-f]{12}_[\w-]{43}", messages_of(response))
+        shown = re.search(r"ok_[0-9a-f]{12}_[\w-]{43}", response.content.decode())
         assert shown is not None
+        assert response.status_code == 200
+        assert "no-store" in response["Cache-Control"]
         assert authenticate(shown.group()).scopes == {"orders:read", "ops:*"}
         row = ApiKeyRow.objects.get()
         assert OutboxMessageRow.objects.get().actor == f"staff:{operator.pk}"
         secret = shown.group().removeprefix(f"ok_{row.key_id}_")
-        assert secret in site.get(url_of("apikeyrow", "changelist")).content.decode()
+        assert not any(secret in cookie.value for cookie in site.cookies.values())
         for page in (url_of("apikeyrow", "changelist"), url_of("apikeyrow", "change", row.pk)):
             assert secret not in site.get(page).content.decode()
 
@@ -197,6 +199,21 @@ class TestApiKeys:
         with pytest.raises(InvalidToken):
             authenticate(created.token)
 
+    def test_are_exchanged_from_the_list_and_shown_once(self, site: Client) -> None:
+        created = self.made()
+        response = self.act(site, "rotate", created.key.id)
+        shown = re.search(r"ok_[0-9a-f]{12}_[\w-]{43}", response.content.decode())
+        assert shown is not None
+        assert authenticate(shown.group()).scopes == authenticate(created.token).scopes
+        assert shown.group() not in site.get(url_of("apikeyrow", "changelist")).content.decode()
+
+    def test_are_exchanged_one_at_a_time_and_while_they_are_good(self, site: Client) -> None:
+        first, second = self.made(), self.made()
+        assert "one key" in messages_of(self.act(site, "rotate", first.key.id, second.key.id))
+        self.revoke(site, first.key.id)
+        assert "revoked already" in messages_of(self.act(site, "rotate", first.key.id))
+        assert ApiKeyRow.objects.count() == 2
+
     def test_cannot_be_edited(self, site: Client) -> None:
         created = self.made()
         response = site.post(url_of("apikeyrow", "change", created.key.id), {"name": "other"})
@@ -215,7 +232,10 @@ class TestApiKeys:
         return create_api_key(name="shop", scopes=["orders:read"], expires_at=timezone.now() + timedelta(days=1))
 
     def revoke(self, site: Client, key_id: object) -> Any:
-        body = {"action": "revoke", "_selected_action": [str(key_id)]}
+        return self.act(site, "revoke", key_id)
+
+    def act(self, site: Client, action: str, *key_ids: object) -> Any:
+        body = {"action": action, "_selected_action": [str(key_id) for key_id in key_ids]}
         return site.post(url_of("apikeyrow", "changelist"), body)
 
     def add(self, site: Client, **changes: Any) -> Any:

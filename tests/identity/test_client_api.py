@@ -351,7 +351,7 @@ class TestAuthenticate:
         assert (caller.actor, caller.scopes) == (f"customer:{account_id}", frozenset())
 
     def test_knows_staff_by_one_query(self, django_assert_num_queries: Any) -> None:
-        row = an_account_row(is_staff=True)
+        row = an_account_row(operator=True)
         token = access_tokens.issue(account_id=row.pk, kind="staff", at=timezone.now())
         with django_assert_num_queries(1):
             caller = authenticate(token)

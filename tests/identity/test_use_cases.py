@@ -4,9 +4,11 @@ from datetime import timedelta
 import pytest
 
 from contexts.identity.domain import (
+    ApiKeyNotGood,
     EmailTaken,
     InvalidCredentials,
     InvalidEmail,
+    InvalidOverlap,
     InvalidToken,
     Principal,
     WeakPassword,
@@ -227,6 +229,53 @@ class TestRevokeApiKey:
             identity.authenticate(token=created.token)
         assert isinstance(identity.keys.published[-1], ApiKeyRevoked)
 
+    def test_is_noted_once(self, identity: Identity) -> None:
+        created = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
+        identity.revoke_key(api_key_id=created.key.id)
+        identity.revoke_key(api_key_id=created.key.id)
+        assert [one.action for one in identity.audit.changes] == ["identity.create_api_key", "identity.revoke_api_key"]
+
+
+class TestRotateApiKey:
+    def test_lets_both_be_good_for_a_while(self, identity: Identity) -> None:
+        old = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
+        identity.clock.move_on(MONTH)
+        new = identity.rotate_key(api_key_id=old.key.id, overlap=timedelta(hours=2))
+        assert (new.key.name, new.key.scopes, new.key.expires_at) == ("shop", old.key.scopes, NOW + MONTH + YEAR)
+        identity.clock.move_on(timedelta(hours=2) - timedelta(seconds=1))
+        assert identity.authenticate(token=old.token).scopes == identity.authenticate(token=new.token).scopes
+        identity.clock.move_on(timedelta(seconds=1))
+        assert identity.authenticate(token=new.token)
+        with pytest.raises(InvalidToken):
+            identity.authenticate(token=old.token)
+        assert identity.audit.changes[-1].after == {
+            "expires_at": (NOW + MONTH + timedelta(hours=2)).isoformat(),
+            "successor_id": str(new.key.id),
+        }
+
+    def test_can_close_the_old_one_at_once(self, identity: Identity) -> None:
+        old = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
+        identity.rotate_key(api_key_id=old.key.id, overlap=timedelta())
+        with pytest.raises(InvalidToken):
+            identity.authenticate(token=old.token)
+
+    def test_never_prolongs_the_old_one(self, identity: Identity) -> None:
+        old = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + timedelta(hours=1))
+        identity.rotate_key(api_key_id=old.key.id, overlap=timedelta(days=1))
+        assert identity.keys.get(old.key.id).expires_at == NOW + timedelta(hours=1)
+
+    @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
+    def test_is_refused_with_an_impossible_overlap(self, identity: Identity, overlap: timedelta) -> None:
+        old = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
+        with pytest.raises(InvalidOverlap):
+            identity.rotate_key(api_key_id=old.key.id, overlap=overlap)
+
+    def test_is_refused_for_a_key_that_opens_nothing(self, identity: Identity) -> None:
+        old = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
+        identity.revoke_key(api_key_id=old.key.id)
+        with pytest.raises(ApiKeyNotGood):
+            identity.rotate_key(api_key_id=old.key.id, overlap=timedelta())
+
 
 class TestEnsureApiKey:
     def ensure(self, identity: Identity, *, kept: str | None = None, scope: str = "orders:read") -> str:
@@ -261,10 +310,17 @@ class TestAuthenticate:
         token = identity.access.issue(account_id=account_id, kind="customer", at=NOW)
         assert identity.authenticate(token=token) == Principal(kind="customer", id=account_id)
 
-    def test_gives_staff_every_ops_scope(self, identity: Identity) -> None:
-        tokens = identity.logged_in(is_staff=True)
+    def test_gives_superusers_every_ops_scope(self, identity: Identity) -> None:
+        tokens = identity.logged_in(is_staff=True, is_superuser=True)
         principal = identity.authenticate(token=tokens.access_token)
         assert (principal.kind, principal.scopes) == ("staff", frozenset({"ops:*"}))
+
+    def test_gives_staff_what_their_roles_grant(self, identity: Identity) -> None:
+        tokens = identity.logged_in(is_staff=True)
+        assert identity.authenticate(token=tokens.access_token).scopes == frozenset()
+        (account_id,) = identity.accounts.kept
+        identity.staff.roles[account_id] = frozenset({"viewer", "gardener"})
+        assert identity.authenticate(token=tokens.access_token).scopes == frozenset({"ops:*:read"})
 
     @pytest.mark.parametrize("change", [{"is_active": False}, {"is_staff": False}])
     def test_refuses_staff_from_the_moment_of_dismissal(self, identity: Identity, change: dict[str, bool]) -> None:

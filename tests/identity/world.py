@@ -27,6 +27,7 @@ from contexts.identity.use_cases import (
     ResetPassword,
     RevokeApiKey,
     RevokeTokens,
+    RotateApiKey,
 )
 from shared.persistence.identifiers import new_id
 from tests.identity.builders import NOW, PASSWORD, an_account
@@ -35,6 +36,7 @@ from tests.identity.fakes import (
     InMemoryAccounts,
     InMemoryApiKeys,
     InMemoryLinkRequests,
+    InMemoryStaffList,
     InMemoryTokenFamilies,
     MailboxOfAll,
     NumberedSecrets,
@@ -43,7 +45,7 @@ from tests.identity.fakes import (
     PlainPasswords,
     ShortPasswordsAreWeak,
 )
-from tests.shared.fakes import SettableClock
+from tests.shared.fakes import InMemoryAuditTrail, SettableClock
 
 MONTH = timedelta(days=30)
 PAGES = {purpose: f"https://shop.example/{purpose}" for purpose in LinkPurpose}
@@ -63,10 +65,12 @@ class Identity:
     links: PlainLinks = field(default_factory=PlainLinks)
     mailbox: MailboxOfAll = field(default_factory=MailboxOfAll)
     mailing: BegunSagas = field(default_factory=BegunSagas)
+    audit: InMemoryAuditTrail = field(default_factory=InMemoryAuditTrail)
     clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
     secrets: NumberedSecrets = field(default_factory=NumberedSecrets)
 
     def __post_init__(self) -> None:
+        self.staff = InMemoryStaffList(self.accounts)
         self.request_link = RequestLink(self.link_requests, self.mailing, nullcontext, self.clock, new_id)
         self.mail_link = MailLink(self.link_requests, self.accounts, self.links, self.mailbox, PAGES, self.clock)
         self.confirm_email = ConfirmEmail(self.accounts, self.links, nullcontext, self.clock)
@@ -92,11 +96,12 @@ class Identity:
             self.accounts, self.passwords, self.policy, nullcontext, self.clock, new_id
         )
         self.create_key = CreateApiKey(
-            self.keys, nullcontext, self.clock, new_id, lambda: new_id().hex[-12:], self.secrets
+            self.keys, nullcontext, self.clock, new_id, lambda: new_id().hex[-12:], self.secrets, self.audit
         )
-        self.revoke_key = RevokeApiKey(self.keys, nullcontext, self.clock)
+        self.revoke_key = RevokeApiKey(self.keys, nullcontext, self.clock, self.audit)
+        self.rotate_key = RotateApiKey(self.keys, self.create_key, nullcontext, self.clock, self.audit)
         self.ensure_key = EnsureApiKey(self.keys, self.create_key, nullcontext, self.clock)
-        self.authenticate = Authenticate(self.accounts, self.keys, self.access, self.clock)
+        self.authenticate = Authenticate(self.staff, {"viewer": ["ops:*:read"]}, self.keys, self.access, self.clock)
 
     def holds(self, account: Account) -> Account:
         self.accounts.add(account)

@@ -6,15 +6,17 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from contexts.identity.domain import USUAL_SCOPES, ExpiryInThePast
+from contexts.identity.domain import USUAL_OVERLAP, USUAL_SCOPES, ApiKeyNotGood, CreatedApiKey, ExpiryInThePast
 from contexts.identity.models import ApiKeyRow
-from contexts.identity.wiring import create_api_key, revoke_api_key
+from contexts.identity.wiring import create_api_key, revoke_api_key, rotate_api_key
 from shared.persistence.unit_of_work import atomic
 from shared.telemetry.context import act_as
 
@@ -49,7 +51,7 @@ class ApiKeyAdmin(ModelAdmin):
     list_filter = ("revoked_at", "expires_at")
     search_fields = ("name", "key_id")
     ordering = ("-created_at",)
-    actions = ("revoke",)
+    actions = ("rotate", "revoke")
     fields = (
         "name",
         "key_id",
@@ -103,7 +105,46 @@ class ApiKeyAdmin(ModelAdmin):
         created = create_api_key(name=obj.name, scopes=obj.scopes, expires_at=obj.expires_at)
         obj.pk = created.key.id
         obj.refresh_from_db()
-        messages.warning(request, f"Copy the key now, it is not shown again: {created.token}")
+        holder: Any = obj
+        holder.created = created
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:  # noqa: ARG002
+        """Answer with the key itself: anything that outlives this page would keep the secret somewhere."""
+        return self._show_once(request, obj.created)
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this operator may exchange keys."""
+        return request.user.has_perm("identity.add_apikeyrow")
+
+    @admin.action(description="Exchange the selected key; the old one stays good for a day", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKeyRow]) -> HttpResponse | None:
+        """Make a successor of one key, and show it for the only time."""
+        if queryset.count() != 1:
+            messages.error(request, "Select one key: each new one is shown on a page of its own.")
+            return None
+        row = queryset.get()
+        try:
+            created = rotate_api_key(api_key_id=row.pk, overlap=USUAL_OVERLAP)
+        except ApiKeyNotGood as refusal:
+            messages.error(request, refusal.message)
+            return None
+        self.log_change(request, row, "Exchanged.")
+        row.refresh_from_db()
+        return self._show_once(request, created, old=row)
+
+    def _show_once(self, request: HttpRequest, created: CreatedApiKey, *, old: ApiKeyRow | None = None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "New API key",
+            "token": created.token,
+            "key": created.key,
+            "scopes": ", ".join(sorted(created.key.scopes)),
+            "old": old,
+            "keys_url": reverse("admin:identity_apikeyrow_changelist"),
+        }
+        response = TemplateResponse(request, "identity/admin/new_key.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
 
     @admin.action(description="Revoke the selected keys", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKeyRow]) -> None:
@@ -124,6 +165,4 @@ class ApiKeyAdmin(ModelAdmin):
     @display(description="Status", label={"good": "success", "expired": "warning", "revoked": "danger"})
     def status(self, row: ApiKeyRow) -> str:
         """Show whether the key opens anything."""
-        if row.revoked_at is not None:
-            return "revoked"
-        return "good" if timezone.now() < row.expires_at else "expired"
+        return row.status

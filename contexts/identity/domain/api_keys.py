@@ -4,17 +4,20 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from contexts.identity.domain.tokens import InvalidToken, digest_of
-from contexts.identity.events import ApiKeyCreated, ApiKeyRevoked
-from shared.domain.errors import EntityNotFoundError, InvalidInputError
+from contexts.identity.events import ApiKeyCreated, ApiKeyRevoked, ApiKeyRotated
+from shared.domain.errors import ConflictError, EntityNotFoundError, InvalidInputError
 from shared.domain.model import Aggregate
 
 MAX_SCOPE = 64  # characters
 KEY_PREFIX = "ok_"
 KEY_ID_LENGTH = 12  # characters
 USE_NOTED_EVERY = timedelta(minutes=1)
+USUAL_OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=30)
 
 #: What an operator may tick when making a key; wildcards stand for everything below them.
 USUAL_SCOPES = {
@@ -26,8 +29,26 @@ USUAL_SCOPES = {
 }
 
 
+class ApiKeyStatus(StrEnum):
+    """Whether a key opens anything, and why not."""
+
+    GOOD = "good"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 class ApiKeyNotFound(EntityNotFoundError):
     """There is no such API key."""
+
+
+class ApiKeyNotGood(ConflictError):
+    """This key is expired or revoked already; create a new one."""
+
+
+class InvalidOverlap(InvalidInputError):
+    """Two keys overlap by 30 days at most."""
+
+    pointer = "/overlap_hours"
 
 
 class InvalidScope(InvalidInputError):
@@ -87,12 +108,33 @@ class ApiKey(Aggregate):
 
     def admits(self, *, secret: str, at: datetime) -> bool:
         """Tell whether the secret opens this key at that time."""
-        is_right = hmac.compare_digest(digest_of(secret), self.secret_digest)
-        return is_right and self.revoked_at is None and at < self.expires_at
+        return hmac.compare_digest(digest_of(secret), self.secret_digest) and self.is_good(at=at)
+
+    def is_good(self, *, at: datetime) -> bool:
+        """Tell whether the key opens anything at that time."""
+        return self.revoked_at is None and at < self.expires_at
 
     def use_is_worth_noting(self, *, at: datetime) -> bool:
         """Tell whether the last noted use is so old that a new one should be written down."""
         return self.last_used_at is None or at - self.last_used_at >= USE_NOTED_EVERY
+
+    def retire(self, *, successor: "ApiKey", overlap: timedelta, at: datetime) -> None:
+        """Let the key run out after the overlap, for it has a successor; it never lasts longer than it would have."""
+        if not self.is_good(at=at):
+            raise ApiKeyNotGood
+        if not timedelta() <= overlap <= LONGEST_OVERLAP:
+            raise InvalidOverlap
+        self.expires_at = min(self.expires_at, at + overlap)
+        self.record(
+            ApiKeyRotated(
+                api_key_id=self.id,
+                key_id=self.key_id,
+                successor_id=successor.id,
+                successor_key_id=successor.key_id,
+                good_until=self.expires_at,
+                occurred_at=at,
+            )
+        )
 
     def revoke(self, *, at: datetime) -> None:
         """End the key for good; revoking it twice is harmless."""

@@ -15,6 +15,9 @@ from contexts.identity.repositories.links import (
 from contexts.identity.repositories.records import (
     DjangoOwnRecords,
 )
+from contexts.identity.repositories.staff import (
+    DjangoStaffList,
+)
 from contexts.identity.repositories.tokens import (
     DjangoTokenFamilies,
 )
@@ -25,5 +28,6 @@ __all__ = [
     "DjangoApiKeys",
     "DjangoLinkRequests",
     "DjangoOwnRecords",
+    "DjangoStaffList",
     "DjangoTokenFamilies",
 ]

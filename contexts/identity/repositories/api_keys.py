@@ -50,7 +50,7 @@ class DjangoApiKeys:
     def save(self, key: ApiKey) -> None:
         """Store the changed key, or raise LostRace."""
         changed = ApiKeyRow.objects.filter(pk=key.id, version=key.version).update(
-            revoked_at=key.revoked_at, version=key.version + 1, sequence=key.sequence
+            expires_at=key.expires_at, revoked_at=key.revoked_at, version=key.version + 1, sequence=key.sequence
         )
         if not changed:
             raise LostRace(api_key_id=key.id)

@@ -15,9 +15,9 @@ from contexts.identity.use_cases.api_keys import (
     CreateApiKey,
     EnsureApiKey,
     RevokeApiKey,
+    RotateApiKey,
 )
 from contexts.identity.use_cases.authentication import (
-    ALL_OPS,
     Authenticate,
 )
 from contexts.identity.use_cases.erasure import (
@@ -43,7 +43,6 @@ from contexts.identity.use_cases.sessions import (
 )
 
 __all__ = [
-    "ALL_OPS",
     "WATCHED_FOR",
     "AddAddress",
     "Authenticate",
@@ -70,4 +69,5 @@ __all__ = [
     "ResetPassword",
     "RevokeApiKey",
     "RevokeTokens",
+    "RotateApiKey",
 ]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from contexts.identity.domain import ApiKey, CreatedApiKey, InvalidToken, key_text, parts_of_key
 from contexts.identity.ports import ApiKeys, NewKeyId, NewSecret
-from shared.domain.ports import Clock, NewId, UnitOfWork
+from shared.domain.ports import AuditTrail, Clock, NewId, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class CreateApiKey:
     new_id: NewId
     new_key_id: NewKeyId
     new_secret: NewSecret
+    record_change: AuditTrail
 
     def __call__(self, *, name: str, scopes: Iterable[str], expires_at: datetime) -> CreatedApiKey:
         """Return the key with the text that opens it, for the only time."""
@@ -35,6 +36,13 @@ class CreateApiKey:
                 at=self.now(),
             )
             self.api_keys.add(key)
+            self.record_change(
+                action="identity.create_api_key",
+                subject_kind="api_key",
+                subject_id=str(key.id),
+                before=None,
+                after={"scopes": tuple(sorted(key.scopes)), "expires_at": key.expires_at.isoformat()},
+            )
         return CreatedApiKey(key=key, token=key_text(key_id=key.key_id, secret=secret))
 
 
@@ -45,13 +53,55 @@ class RevokeApiKey:
     api_keys: ApiKeys
     unit_of_work: UnitOfWork
     now: Clock
+    record_change: AuditTrail
 
     def __call__(self, *, api_key_id: UUID) -> None:
         """End it; a revoked key stays revoked."""
         with self.unit_of_work():
             key = self.api_keys.get(api_key_id)
+            if key.revoked_at is not None:
+                return
             key.revoke(at=self.now())
             self.api_keys.save(key)
+            self.record_change(
+                action="identity.revoke_api_key",
+                subject_kind="api_key",
+                subject_id=str(key.id),
+                before={"revoked": False},
+                after={"revoked": True},
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RotateApiKey:
+    """Exchange a key for a new one with the same rights; both are good for a while, so that nobody is cut off."""
+
+    api_keys: ApiKeys
+    create_api_key: CreateApiKey
+    unit_of_work: UnitOfWork
+    now: Clock
+    record_change: AuditTrail
+
+    def __call__(self, *, api_key_id: UUID, overlap: timedelta, expires_at: datetime | None = None) -> CreatedApiKey:
+        """Return the new key, or raise ApiKeyNotFound, ApiKeyNotGood or InvalidOverlap.
+
+        Unless told otherwise, the new key lasts as long as the old one was meant to.
+        """
+        with self.unit_of_work():
+            key, now = self.api_keys.get(api_key_id), self.now()
+            until = expires_at or now + (key.expires_at - key.created_at)
+            created = self.create_api_key(name=key.name, scopes=key.scopes, expires_at=until)
+            before = key.expires_at
+            key.retire(successor=created.key, overlap=overlap, at=now)
+            self.api_keys.save(key)
+            self.record_change(
+                action="identity.rotate_api_key",
+                subject_kind="api_key",
+                subject_id=str(key.id),
+                before={"expires_at": before.isoformat()},
+                after={"expires_at": key.expires_at.isoformat(), "successor_id": str(created.key.id)},
+            )
+        return created
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,19 @@
 """Who is calling?"""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contexts.identity.domain import KEY_PREFIX, InvalidToken, Principal, parts_of_key
-from contexts.identity.ports import AccessTokens, Accounts, ApiKeys
+from contexts.identity.ports import AccessTokens, ApiKeys, StaffList
 from shared.domain.ports import Clock
-
-ALL_OPS = frozenset({"ops:*"})
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
     """Find out who presents an access token or an API key."""
 
-    accounts: Accounts
+    staff: StaffList
+    role_scopes: Mapping[str, Iterable[str]]
     api_keys: ApiKeys
     access_tokens: AccessTokens
     now: Clock
@@ -37,7 +37,7 @@ class Authenticate:
         if claims.kind == "customer":
             return Principal(kind="customer", id=claims.account_id)
         # Staff may do too much for a token that outlives a dismissal by minutes: one query more.
-        account = self.accounts.find(claims.account_id)
-        if account is None or not account.is_active or not account.is_staff:
+        staff = self.staff.find(claims.account_id)
+        if staff is None:
             raise InvalidToken
-        return Principal(kind="staff", id=account.id, scopes=ALL_OPS)
+        return Principal(kind="staff", id=claims.account_id, scopes=staff.scopes(self.role_scopes))

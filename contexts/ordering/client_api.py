@@ -1,7 +1,6 @@
 """Orders for clients."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -308,4 +307,4 @@ def _money(money: Money) -> dict[str, str]:
 
 
 def _address(address: Address | Mapping[str, Any]) -> Mapping[str, Any]:
-    return asdict(address) if isinstance(address, Address) else address
+    return address.parts if isinstance(address, Address) else address

@@ -123,6 +123,11 @@ class Address:
     country: str
     phone: str = ""
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """Return its parts by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:

@@ -1,7 +1,6 @@
 """Orders in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from django.db.models import F, Q
@@ -28,6 +27,7 @@ from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
 from shared.outbox.redaction import redact
 from shared.persistence.inserts import Insert
+from shared.persistence.reads import CompiledRead
 from shared.saga.queries import reasons_given_up
 
 ROWS_AT_ONCE = 200
@@ -46,6 +46,9 @@ WHAT_CHANGES = (
     "cancelled_at",
     "cancel_reason",
     "sequence",
+)
+SHIPPING_METHOD = CompiledRead(
+    lambda code, currency: ShippingMethodRow.objects.filter(code=code, currency=currency), "code", "currency"
 )
 INSERT_ORDER = Insert.into(
     OrderRow,
@@ -111,8 +114,8 @@ class DjangoOrders:
                     order.customer_id,
                     order.email,
                     order.currency,
-                    asdict(order.shipping_address),
-                    asdict(order.billing_address),
+                    order.shipping_address.parts,
+                    order.billing_address.parts,
                     order.shipping_method,
                     order.subtotal.minor,
                     order.discount.minor,
@@ -155,13 +158,10 @@ class DjangoShippingMethods:
 
     def get(self, code: str, *, currency: str) -> ShippingMethod:
         """Return the method with its price in the currency, or raise ShippingMethodNotFound."""
-        found = (
-            ShippingMethodRow.objects.filter(code=code, currency=currency).values_list("name", "price_minor").first()
-        )
-        if found is None:
+        row = SHIPPING_METHOD.first(code, currency)
+        if row is None:
             raise ShippingMethodNotFound(shipping_method=code, currency=currency)
-        name, price_minor = found
-        return ShippingMethod(code=code, name=name, price=Money(price_minor, currency))
+        return ShippingMethod(code=row.code, name=row.name, price=Money(row.price_minor, row.currency))
 
     def ensure(self, method: ShippingMethod) -> None:
         """Add the method, or change its name and price."""

@@ -21,7 +21,7 @@ from shared.http.auth import caller_of
 from shared.http.json import json_response
 from shared.http.problems import RETRY_AFTER, problem_of, problem_response
 from shared.idempotency.keys import Answer, claim, store_answer
-from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
+from shared.persistence.unit_of_work import in_transaction_with_retry
 
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
 MAX_KEY_LENGTH = 255  # characters
@@ -79,8 +79,9 @@ def answer_once(
         raise
     except DomainError as refusal:
         response = problem_response(request, problem_of(refusal))
-        with atomic():
-            return _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=lambda: response)
+        return in_transaction_with_retry(
+            lambda: _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=lambda: response)
+        )
 
 
 def key_in_use_headers() -> dict[str, str]:
@@ -101,6 +102,7 @@ def _claim_and_run(*, caller: str, key: str, fingerprint: str, run: Callable[[],
     store_answer(
         caller=caller,
         key=key,
+        fingerprint=fingerprint,
         answer=Answer(status=response.status_code, headers=headers, body=response.content),
     )
     return response

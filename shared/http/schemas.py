@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from django.http import HttpRequest
 from ninja import Schema
 from ninja.errors import ValidationError
-from pydantic import ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from shared.domain.money import Money
 
@@ -17,8 +17,11 @@ Cursor = Annotated[str | None, Field(min_length=1, max_length=500, description="
 PositiveInt = Annotated[StrictInt, Field(ge=1)]
 
 
-class In(Schema):
-    """A request body: fields that are not known are refused."""
+class In(BaseModel):
+    """A request body: fields that are not known are refused.
+
+    Not a Ninja Schema, which validates a body that forbids other fields twice at each of its levels.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -69,7 +72,7 @@ class ListIn(In):
     cursor: Cursor = None
 
 
-def refuse_unknown_parameters(request: HttpRequest, *, known: type[Schema]) -> None:
+def refuse_unknown_parameters(request: HttpRequest, *, known: type[BaseModel]) -> None:
     """Raise ValidationError (422) for query parameters that the schema does not name; Ninja drops them."""
     unknown = sorted(set(request.GET) - set(known.model_fields))
     if unknown:

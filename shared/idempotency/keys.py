@@ -4,18 +4,25 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+import orjson
 from django.db import connection
 
 from shared.idempotency.models import IdempotencyKeyRow
+from shared.persistence.inserts import Insert
 
 #: The advisory lock tells a twin in flight at once, where the unique index would make it wait for the commit.
 CLAIM = """
-WITH free AS (SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || ' ' || %(key)s, 0)) AS it_is)
-INSERT INTO idempotency_key (caller, key, fingerprint)
-SELECT %(caller)s, %(key)s, %(fingerprint)s FROM free WHERE it_is
-ON CONFLICT (caller, key) DO NOTHING
-RETURNING id
+SELECT free.it_is, used.fingerprint, used.status, used.headers, used.body
+FROM (SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || ' ' || %(key)s, 0)) AS it_is) AS free
+LEFT JOIN idempotency_key AS used ON used.caller = %(caller)s AND used.key = %(key)s
 """
+
+#: A twin that was answered between our look and our lock has inserted the row; then it is our turn to lose.
+INSERT_ANSWER = Insert.into(
+    IdempotencyKeyRow,
+    *("caller", "key", "fingerprint", "status", "headers", "body"),
+    contested="idempotency_key_once_per_caller",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +43,17 @@ class Claim:
 
 
 def claim(*, caller: str, key: str, fingerprint: str) -> Claim:
-    """Take the key for this request inside the current transaction, or tell who has it.
-
-    The claim is undone with the transaction, so a failed request leaves its key free.
-    """
+    """Take the key for this request until the end of the current transaction, or tell who has it."""
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"caller": caller, "key": key, "fingerprint": fingerprint})
-        if cursor.fetchone() is not None:
-            return Claim(state="mine")
-    row = IdempotencyKeyRow.objects.filter(caller=caller, key=key).first()
-    if row is None or row.status is None:
-        return Claim(state="in_use")
-    if row.fingerprint != fingerprint:
+        cursor.execute(CLAIM, {"caller": caller, "key": key})
+        is_free, first_fingerprint, status, headers, body = cursor.fetchone()
+    if first_fingerprint is None:
+        return Claim(state="mine" if is_free else "in_use")
+    if first_fingerprint != fingerprint:
         return Claim(state="other_request")
-    return Claim(
-        state="answered",
-        answer=Answer(status=row.status, headers=row.headers or {}, body=bytes(row.body or b"")),
-    )
+    return Claim(state="answered", answer=Answer(status=status, headers=orjson.loads(headers), body=bytes(body)))
 
 
-def store_answer(*, caller: str, key: str, answer: Answer) -> None:
-    """Keep the answer beside the claimed key, inside the current transaction."""
-    IdempotencyKeyRow.objects.filter(caller=caller, key=key).update(
-        status=answer.status, headers=dict(answer.headers), body=answer.body
-    )
+def store_answer(*, caller: str, key: str, fingerprint: str, answer: Answer) -> None:
+    """Keep the answer to the claimed key in the current transaction, or raise LostRace when a twin was faster."""
+    INSERT_ANSWER.rows([(caller, key, fingerprint, answer.status, dict(answer.headers), answer.body)])

@@ -1,48 +1,104 @@
-"""Inserts whose text is made once, for the few tables that every order writes.
+"""Inserts whose text is made once, and which a unit of work sends together, for the tables that every order writes.
 
-Django compiles an INSERT anew each time, which costs more than PostgreSQL needs to run it
-(docs/decisions/0012-inserts-of-an-order.md). The model still names table and columns, so that a renamed field fails at
-import, and constraints, migrations and reads stay where they are.
+Django compiles an INSERT anew each time, which costs more than PostgreSQL needs to run it, and sends each by itself,
+which costs as much again (docs/decisions/0012-inserts-of-an-order.md). The model still names table and columns, so that
+a renamed field fails at import, and constraints, migrations and reads stay where they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import orjson
-from django.db import connection, models
+from django.db import IntegrityError, connection, models
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
+from shared.domain.errors import LostRace
+from shared.persistence.unit_of_work import constraint_of, together_at_the_last_moment
 
-@dataclass(frozen=True, slots=True)
+Rows = Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Insert:
-    """An INSERT of one or more rows into the table of a model."""
+    """An INSERT of rows into the table of a model."""
 
     table: str
     columns: tuple[str, ...]
-    _texts: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
+    placeholders: tuple[str, ...]
+    conflict: str = ""
+    contested: str = ""
+    _texts: dict[int, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def into(cls, model: type[models.Model], *fields: str) -> Self:
-        """Return the INSERT of these fields; raises FieldDoesNotExist for a field that the model lacks."""
+    def into(
+        cls,
+        model: type[models.Model],
+        *fields: str,
+        computed: Mapping[str, str] | None = None,
+        conflict: str = "",
+        contested: str = "",
+    ) -> Self:
+        """Return the INSERT of these fields; raises FieldDoesNotExist for a field that the model lacks.
+
+        ``computed`` gives the SQL of a field's value, with ``%s`` in it if it takes a parameter; ``conflict`` is what
+        follows ON CONFLICT; ``contested`` names the constraint whose violation means that another transaction
+        inserted the row first: it raises LostRace.
+        """
         meta = model._meta  # noqa: SLF001 - Django's documented way to ask a model about itself
-        return cls(str(meta.db_table), tuple(str(meta.get_field(name).column) for name in fields))  # type: ignore[union-attr]
+        values = dict.fromkeys(fields, "%s") | dict(computed or {})
+        columns = tuple(str(meta.get_field(name).column) for name in values)  # type: ignore[union-attr]
+        return cls(str(meta.db_table), columns, tuple(values.values()), conflict, contested)
 
-    def rows(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert the rows, each with one value per column, in one statement; none is no statement."""
-        if not rows:
-            return
-        with connection.cursor() as cursor:
-            cursor.execute(self._text(len(rows)), [_adapted(value) for row in rows for value in row])
+    def rows(self, rows: Rows) -> None:
+        """Insert the rows, each with one value per ``%s``, by the end of the unit of work; at once when none is open.
 
-    def _text(self, count: int) -> str:
+        What is read before that end does not see them.
+        """
+        if rows:
+            together_at_the_last_moment(_insert_all, _Pending(self, rows))
+
+    def text(self, count: int) -> str:
+        """Return the statement for so many rows."""
         if count not in self._texts:
             columns = ", ".join(f'"{column}"' for column in self.columns)
-            row = f"({', '.join(['%s'] * len(self.columns))})"
-            values = ", ".join([row] * count)
-            self._texts[count] = f'INSERT INTO "{self.table}" ({columns}) VALUES {values}'  # noqa: S608
+            values = ", ".join([f"({', '.join(self.placeholders)})"] * count)
+            conflict = f" ON CONFLICT {self.conflict}" if self.conflict else ""
+            self._texts[count] = f'INSERT INTO "{self.table}" ({columns}) VALUES {values}{conflict}'  # noqa: S608
         return self._texts[count]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    insert: Insert
+    rows: Rows
+
+
+#: The text of some inserts together, by which they are and how many rows each has.
+_texts: dict[tuple[tuple[Insert, int], ...], str] = {}
+
+
+def _insert_all(pending: Sequence[_Pending]) -> None:
+    """Send the inserts as one statement: all but the last are common table expressions, which always run."""
+    text = _text_of(tuple((each.insert, len(each.rows)) for each in pending))
+    values = [_adapted(value) for each in pending for row in each.rows for value in row]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text, values)
+    except IntegrityError as error:
+        if constraint_of(error) in {each.insert.contested for each in pending if each.insert.contested}:
+            raise LostRace from error
+        raise
+
+
+def _text_of(inserts: tuple[tuple[Insert, int], ...]) -> str:
+    text = _texts.get(inserts)
+    if text is None:
+        *first, last = (insert.text(count) for insert, count in inserts)
+        before = ", ".join(f"i{number} AS ({each})" for number, each in enumerate(first))
+        text = _texts[inserts] = f"WITH {before} {last}" if before else last
+    return text
 
 
 def _adapted(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """The unit of work on PostgreSQL: one transaction, work left for its last moment, and lost races run again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from django.db import OperationalError, connection, transaction
 
@@ -17,7 +18,16 @@ LastWork = Callable[[], None]
 RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
 ATTEMPTS = 6
 
-_last_moment: ContextVar[list[LastWork] | None] = ContextVar("last_moment", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _LastMoment:
+    """What is left for the end: things that are dealt with together, by what deals with them, and then the rest."""
+
+    together: dict[Callable[[Sequence[Any]], None], list[Any]] = field(default_factory=dict)
+    work: list[LastWork] = field(default_factory=list)
+
+
+_last_moment: ContextVar[_LastMoment | None] = ContextVar("last_moment", default=None)
 
 
 class RolledBackInside(RuntimeError):
@@ -56,7 +66,16 @@ def at_the_last_moment(work: LastWork) -> None:
     if pending is None:
         work()
         return
-    pending.append(work)
+    pending.work.append(work)
+
+
+def together_at_the_last_moment(work: Callable[[Sequence[T]], None], thing: T) -> None:
+    """Do the work on this and on all other things that are left for it, once, ahead of other work of the last moment."""
+    pending = _last_moment.get()
+    if pending is None:
+        work([thing])
+        return
+    pending.together.setdefault(work, []).append(thing)
 
 
 def in_transaction_with_retry(work: Callable[[], T]) -> T:
@@ -84,9 +103,14 @@ def sqlstate_of(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
+def constraint_of(error: BaseException) -> str | None:
+    """Return the name of the constraint that a database error is about, if it is about one."""
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+
+
 @contextmanager
 def _with_last_moment() -> Iterator[None]:
-    token = _last_moment.set([])
+    token = _last_moment.set(_LastMoment())
     try:
         yield
     finally:
@@ -99,5 +123,13 @@ def _refuse_silent_rollback() -> None:
 
 
 def _do_last_work() -> None:
-    for work in _last_moment.get() or ():
-        work()
+    """Do what was left, and what that leaves in turn; what is dealt with together always comes first."""
+    pending = _last_moment.get()
+    done = 0
+    while pending is not None and (pending.together or done < len(pending.work)):
+        if pending.together:
+            deal_with = next(iter(pending.together))
+            deal_with(pending.together.pop(deal_with))
+        else:
+            pending.work[done]()
+            done += 1

@@ -3,29 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-import orjson
-from django.db import connection
 from django.db.models.functions import Now
-from psycopg.types.json import Jsonb
 
 from shared.domain.model import Primitive
 from shared.domain.saga import Saga
 from shared.persistence.identifiers import new_id
+from shared.persistence.inserts import Insert
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.saga.models import SagaRow
 from shared.telemetry.context import current_work
 
 #: Due at once by the database's own clock; a process that was begun before goes on undisturbed.
-START = """
-INSERT INTO saga
-    (id, name, subject_id, data, due_at, deadline_at, correlation_id, traceparent, actor, reason, last_error)
-VALUES (%(id)s, %(name)s, %(subject_id)s, %(data)s, now(), now() + %(deadline)s, %(correlation_id)s, %(traceparent)s,
-        %(actor)s, '', '')
-ON CONFLICT (subject_id, name) DO NOTHING
-"""
+INSERT_SAGA = Insert.into(
+    SagaRow,
+    *("id", "name", "subject_id", "data", "correlation_id", "traceparent", "actor", "reason", "last_error"),
+    computed={"due_at": "now()", "deadline_at": "now() + %s"},
+    conflict="(subject_id, name) DO NOTHING",
+)
 
 _sagas: dict[str, Saga] = {}
 
@@ -43,18 +39,22 @@ class SagaStarter:
     def __call__(self, *, subject_id: UUID, data: Mapping[str, Primitive]) -> None:
         """Store the process in the current transaction, due at once."""
         work = current_work()
-        values: dict[str, Any] = {
-            "id": new_id(),
-            "name": self.saga.name,
-            "subject_id": subject_id,
-            "data": Jsonb(dict(data), dumps=orjson.dumps),
-            "deadline": self.saga.deadline,
-            "correlation_id": work.correlation_id,
-            "traceparent": work.traceparent,
-            "actor": work.actor,
-        }
-        with connection.cursor() as cursor:
-            cursor.execute(START, values)
+        INSERT_SAGA.rows(
+            [
+                (
+                    new_id(),
+                    self.saga.name,
+                    subject_id,
+                    dict(data),
+                    work.correlation_id,
+                    work.traceparent,
+                    work.actor,
+                    "",
+                    "",
+                    self.saga.deadline,
+                )
+            ]
+        )
         wake_relay_after_commit()
 
 

@@ -139,7 +139,7 @@ def house(db: None) -> None:
         orders.save(placed[CANCELLED])
     with atomic():
         claim(caller="customer:1", key="k-1", fingerprint="f-1")
-        store_answer(caller="customer:1", key="k-1", answer=Answer(status=204, headers={}, body=b""))
+        store_answer(caller="customer:1", key="k-1", fingerprint="f", answer=Answer(status=204, headers={}, body=b""))
     relay_pending_messages()
     execute("SET CONSTRAINTS ALL IMMEDIATE")
 

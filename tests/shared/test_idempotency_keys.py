@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from shared.idempotency.keys import Answer, Claim, claim, store_answer
 from shared.idempotency.models import IdempotencyKeyRow
 from shared.idempotency.tasks import KEPT_FOR, forget_old_keys
-from shared.persistence.unit_of_work import atomic
+from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
 from tests.shared.database import LONGEST_WAIT, InThread, Traces, database_time, execute, failing_unit_of_work
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def answered(*, caller: str = "customer:1", key: str = "k-1", answer: Answer = C
     """Claim the key, have the effect, and keep the answer, all in one transaction."""
     with atomic():
         assert claimed(caller=caller, key=key).state == "mine"
-        store_answer(caller=caller, key=key, answer=answer)
+        store_answer(caller=caller, key=key, fingerprint="f-1", answer=answer)
 
 
 class TestClaim:
@@ -70,10 +70,11 @@ class TestClaim:
         with atomic():
             assert claimed(key="k-2").state == "mine"
 
-    def test_twice_in_one_transaction_is_granted_once(self) -> None:
+    def test_stands_until_the_end_of_the_transaction_only(self, in_thread: InThread) -> None:
         with atomic():
             assert claimed().state == "mine"
-            assert claimed().state == "in_use"
+
+        assert in_thread(claimed_in_a_transaction).result(LONGEST_WAIT).state == "mine"
 
 
 class TestTwin:
@@ -113,19 +114,42 @@ class TestTwin:
 
         def request() -> str:
             together.wait()
-            while True:
-                with atomic():
-                    claim = claimed()
-                    if claim.state == "mine":
-                        traces.write("the effect")
-                        store_answer(caller="customer:1", key="k-1", answer=CREATED)
-                if claim.state != "in_use":
-                    return claim.state
+            while (state := in_transaction_with_retry(claim_and_answer)) == "in_use":
+                continue
+            return state
+
+        def claim_and_answer() -> str:
+            claim = claimed()
+            if claim.state == "mine":
+                traces.write("the effect")
+                store_answer(caller="customer:1", key="k-1", fingerprint="f-1", answer=CREATED)
+            return claim.state
 
         states = [one.result(LONGEST_WAIT) for one in [in_thread(request) for _ in range(8)]]
 
         assert sorted(states) == ["answered"] * 7 + ["mine"]
         assert traces.all == ["the effect"]
+
+
+    def test_that_was_answered_between_our_look_and_our_lock_makes_us_look_again(
+        self, traces: Traces, in_thread: InThread
+    ) -> None:
+        states: list[str] = []
+
+        def claim_and_answer() -> None:
+            if not states:  # what we would see if the twin committed in between
+                states.append("mine")
+                in_thread(answered).result(LONGEST_WAIT)
+            else:
+                states.append(claimed().state)
+            if states[-1] == "mine":
+                traces.write("the effect")
+                store_answer(caller="customer:1", key="k-1", fingerprint="f-1", answer=CREATED)
+
+        in_transaction_with_retry(claim_and_answer)
+
+        assert states == ["mine", "answered"]
+        assert traces.all == []
 
 
 class TestLastWordOfTheDatabase:

@@ -10,6 +10,10 @@ from contexts.identity.domain import USE_NOTED_EVERY, ApiKey, ApiKeyNotFound
 from contexts.identity.models import ApiKeyRow
 from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
+from shared.persistence.reads import CompiledRead
+
+#: Made for each request of another server.
+KEY_BY_ITS_ID = CompiledRead(lambda key_id: ApiKeyRow.objects.filter(key_id=key_id), "")
 
 
 class DjangoApiKeys:
@@ -24,7 +28,7 @@ class DjangoApiKeys:
 
     def find_by_key_id(self, key_id: str) -> ApiKey | None:
         """Return the key with that public part as it stands, not locked."""
-        row = ApiKeyRow.objects.filter(key_id=key_id).first()
+        row = KEY_BY_ITS_ID.first(key_id)
         return _key_of(row) if row else None
 
     def unrevoked_named(self, name: str) -> Sequence[ApiKey]:

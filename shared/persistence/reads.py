@@ -1,0 +1,78 @@
+"""Reads that the ORM compiles once, for the few that nearly every request makes.
+
+Django builds and compiles a query anew each time, which costs several times what PostgreSQL needs to run it
+(docs/decisions/0012-inserts-of-an-order.md).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from django.db import connection, models
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class NotCompilable(TypeError):
+    """The query has other parameters than those it was given; give each once, in their order in the SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    text: str
+    fields: tuple[str, ...]
+    converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]
+
+
+class CompiledRead(Generic[Row]):
+    """A query for rows of one model whose values, not whose form, differ from time to time.
+
+    ``CompiledRead(lambda id: OrderRow.objects.filter(id=id), UUID(int=0))``: the examples stand for the values while the
+    query is compiled, and have to differ from each other.
+    """
+
+    def __init__(self, query: Callable[..., models.QuerySet[Row]], *examples: Any) -> None:
+        self._query = query
+        self._examples = examples
+
+    def all(self, *values: Any) -> list[Row]:
+        """Return the rows of the query with these values."""
+        compiled = self._compiled
+        with connection.cursor() as cursor:
+            cursor.execute(compiled.text, values)
+            found = cursor.fetchall()
+        return [self._row(compiled, values) for values in found]
+
+    def first(self, *values: Any) -> Row | None:
+        """Return the first of the rows, or None; the query says by its own LIMIT how many are sent."""
+        return next(iter(self.all(*values)), None)
+
+    def _row(self, compiled: _Compiled, values: tuple[Any, ...]) -> Row:
+        if compiled.converters:
+            converted = list(values)
+            for place, converters, expression in compiled.converters:
+                for convert in converters:
+                    converted[place] = convert(converted[place], expression, connection)
+            return self._model.from_db(connection.alias, compiled.fields, converted)
+        return self._model.from_db(connection.alias, compiled.fields, values)
+
+    @cached_property
+    def _model(self) -> type[Row]:
+        return self._query(*self._examples).model
+
+    @cached_property
+    def _compiled(self) -> _Compiled:
+        compiler = self._query(*self._examples).query.get_compiler(connection=connection)
+        text, parameters = compiler.as_sql()
+        if tuple(parameters) != self._examples:
+            raise NotCompilable(f"{NotCompilable.__doc__} Has: {parameters!r}")
+        expressions = [expression for expression, _, _ in compiler.select]
+        return _Compiled(
+            text=text,
+            fields=tuple(expression.target.attname for expression in expressions),
+            converters=tuple(
+                (place, converters, expression)
+                for place, (converters, expression) in compiler.get_converters(expressions).items()
+            ),
+        )

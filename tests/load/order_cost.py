@@ -1,0 +1,146 @@
+"""Tell what one ``POST /api/v1/orders`` costs: ``python -m tests.load.order_cost [--orders 600] [--profile FILE]``.
+
+The WSGI application runs in this process and is called without a socket, one request after the other, so that CPU is
+this process's alone: it hardly depends on what else the machine does. Also counts statements, round trips to
+PostgreSQL and commits, and the CPU of PostgreSQL.
+"""
+
+import argparse
+import cProfile
+import io
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from tests.journeys.orders import an_order
+from tests.journeys.system import System, running_system
+from tests.load.server_interfaces import family_cpu
+
+WARM_UP = 200
+SKUS = 60
+Application = Callable[[dict[str, Any], Callable[..., Any]], Any]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", help="write cProfile's statistics here")
+    options = parser.parse_args()
+    with running_system(processes=(), durable=True, told={"LOG_LEVEL": "ERROR"}) as system:
+        system.query("UPDATE inventory_stock_item SET backorder_limit = 100000000 RETURNING 1")
+        skus = [sku for (sku,) in system.query("SELECT DISTINCT sku FROM inventory_stock_item ORDER BY sku")][:SKUS]
+        application = application_on(system)
+        place(application, system.api_key, skus, count=WARM_UP)
+        measured = [
+            cost_of(system, lambda: place(application, system.api_key, skus, count=options.orders))
+            for _ in range(options.rounds)
+        ]
+        server, postgres = (min(column) / options.orders * 1000 for column in zip(*measured, strict=True))
+        sys.stdout.write(f"CPU per order, least of {options.rounds} rounds: server {server:.2f} ms, PostgreSQL {postgres:.2f} ms\n")
+        with statements() as counted:
+            place(application, system.api_key, skus, count=1)
+        for text, times in counted.items():
+            sys.stdout.write(f"{times} x {' '.join(text.split())[:110]}\n")
+        sys.stdout.write(f"{sum(counted.values())} statements\n")
+        if options.profile:
+            profile = cProfile.Profile(timer=time.process_time)
+            profile.runcall(place, application, system.api_key, skus, count=options.orders)
+            profile.dump_stats(options.profile)
+        from django.db import connections
+
+        connections["default"].close_pool()  # type: ignore[attr-defined]
+
+
+def application_on(system: System) -> Application:
+    """Return the WSGI application, working on the system's database."""
+    os.environ.update(system.environment)
+    from config.wsgi import application
+
+    return application
+
+
+def place(application: Application, token: str, skus: list[str], *, count: int) -> None:
+    """Place so many orders of one line, one after the other; fail when one is refused."""
+    for number in range(count):
+        body = json.dumps(an_order(skus[number % len(skus)])).encode()
+        status: list[str] = []
+        answer = application(
+            {
+                "REQUEST_METHOD": "POST",
+                "PATH_INFO": "/api/v1/orders",
+                "QUERY_STRING": "",
+                "SERVER_NAME": "127.0.0.1",
+                "SERVER_PORT": "8000",
+                "SERVER_PROTOCOL": "HTTP/1.1",
+                "REMOTE_ADDR": "127.0.0.1",
+                "HTTP_HOST": "127.0.0.1",
+                "HTTP_AUTHORIZATION": f"Bearer {token}",
+                "HTTP_IDEMPOTENCY_KEY": uuid4().hex,
+                "CONTENT_TYPE": "application/json",
+                "CONTENT_LENGTH": str(len(body)),
+                "wsgi.input": io.BytesIO(body),
+                "wsgi.errors": sys.stderr,
+                "wsgi.url_scheme": "http",
+                "wsgi.version": (1, 0),
+                "wsgi.multithread": True,
+                "wsgi.multiprocess": True,
+                "wsgi.run_once": False,
+            },
+            lambda line, _headers, *_: status.append(line),  # noqa: B023
+        )
+        b"".join(answer)
+        answer.close()
+        assert status[0].startswith("201"), status
+
+
+def cost_of(system: System, work: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds of CPU that the work took in this process and in PostgreSQL."""
+    postmaster = int((system.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
+    server, postgres = time.process_time(), family_cpu(postmaster)
+    work()
+    return time.process_time() - server, family_cpu(postmaster) - postgres
+
+
+@contextmanager
+def statements() -> Iterator[Counter[str]]:
+    """Count the statements that are sent to PostgreSQL meanwhile, by their text."""
+    import psycopg
+
+    counted: Counter[str] = Counter()
+    execute = psycopg.Connection.wait
+
+    from psycopg import generators, pq  # noqa: F401
+    from psycopg._cursor_base import BaseCursor
+
+    original = BaseCursor._execute_gen
+
+    def counting(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
+        counted[str(query)] += 1
+        return original(self, query, *args, **kwargs)
+
+    BaseCursor._execute_gen = counting  # type: ignore[method-assign]
+    command = psycopg.Connection._exec_command
+
+    def counting_command(self: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
+        counted[str(text)] += 1
+        return command(self, text, *args, **kwargs)
+
+    psycopg.Connection._exec_command = counting_command  # type: ignore[method-assign]
+    try:
+        yield counted
+    finally:
+        BaseCursor._execute_gen = original  # type: ignore[method-assign]
+        psycopg.Connection._exec_command = command  # type: ignore[method-assign]
+    del execute
+
+
+if __name__ == "__main__":
+    main()

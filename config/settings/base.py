@@ -58,11 +58,11 @@ MIDDLEWARE = [
     "shared.http.middleware.ApiProblems",
     "shared.http.semantics.AnswerConditionally",
     "shared.http.semantics.KeepPromises",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "shared.http.browsers.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "shared.http.browsers.CsrfProtection",
+    "shared.http.browsers.Users",
+    "shared.http.browsers.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

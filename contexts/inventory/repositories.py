@@ -25,7 +25,7 @@ from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
-from shared.persistence.unit_of_work import at_the_last_moment
+from shared.persistence.unit_of_work import Statement, send_at_the_last_moment
 from shared.telemetry.context import current_work
 
 LOADED_AT_ONCE = 5000
@@ -39,17 +39,21 @@ WHERE item.sku = ANY(%s) ORDER BY location.priority, item.id
 
 INSERT_HOLDS = Insert.into(HoldRow, "order_id", "stock_item", "sku", "quantity", "expires_at")
 
-#: Adds to ``held`` where enough is left; rows are locked in the order of their ids, so two orders never deadlock.
+#: Adds to ``held`` where enough is left, and fails as a lost race where it is not; rows are locked in the order of
+#: their ids, so two orders never deadlock.
 CHANGE_HELD = """
 WITH change AS (
     SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS c (id, quantity)
 ), locked AS (
     SELECT item.id, change.quantity FROM inventory_stock_item AS item JOIN change USING (id)
     ORDER BY item.id FOR UPDATE OF item
+), changed AS (
+    UPDATE inventory_stock_item AS item SET held = item.held + locked.quantity
+    FROM locked
+    WHERE item.id = locked.id AND item.on_hand + item.backorder_limit - item.held >= locked.quantity
+    RETURNING item.id
 )
-UPDATE inventory_stock_item AS item SET held = item.held + locked.quantity
-FROM locked
-WHERE item.id = locked.id AND item.on_hand + item.backorder_limit - item.held >= locked.quantity
+SELECT inventory_lost_race() FROM change LEFT JOIN changed USING (id) WHERE changed.id IS NULL
 """
 
 
@@ -115,8 +119,7 @@ class DjangoStockItems:
                 for allocation in allocations
             ]
         )
-        change = {allocation.stock_item_id: allocation.quantity for allocation in allocations}
-        at_the_last_moment(lambda: self._change_held(change))
+        self._change_held({allocation.stock_item_id: allocation.quantity for allocation in allocations})
 
     def harden_holds_of(self, order_id: OrderId, *, at: datetime) -> None:
         """Make the order's holds lasting, or raise HoldExpired; doing it twice is harmless."""
@@ -175,14 +178,10 @@ class DjangoStockItems:
         HoldRow.objects.filter(id__in=[hold_id for hold_id, _, _ in locked]).update(
             status=HoldStatus.RELEASED, closed_at=Now()
         )
-        change = {StockItemId(item_id): -quantity for _, item_id, quantity in locked}
-        at_the_last_moment(lambda: self._change_held(change))
+        self._change_held({StockItemId(item_id): -quantity for _, item_id, quantity in locked})
 
     def _change_held(self, change: Mapping[StockItemId, int]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(CHANGE_HELD, [list(change.keys()), list(change.values())])
-            if cursor.rowcount != len(change):
-                raise LostRace
+        send_at_the_last_moment(Statement(CHANGE_HELD, [list(change.keys()), list(change.values())]))
 
 
 class DjangoLocations:

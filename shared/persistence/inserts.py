@@ -1,7 +1,7 @@
 """Inserts whose text is made once, and which a unit of work sends together, for the tables that every order writes.
 
 Django compiles an INSERT anew each time, which costs more than PostgreSQL needs to run it, and sends each by itself,
-which costs as much again (docs/decisions/0012-inserts-of-an-order.md). The model still names table and columns, so that
+which costs as much again (docs/decisions/0012-the-hot-path-of-an-order.md). The model still names table and columns, so that
 a renamed field fails at import, and constraints, migrations and reads stay where they are.
 """
 
@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import orjson
-from django.db import IntegrityError, connection, models
+from django.db import models
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
-from shared.domain.errors import LostRace
-from shared.persistence.unit_of_work import constraint_of, together_at_the_last_moment
+from shared.persistence.unit_of_work import Statement, send_together
 
 Rows = Sequence[Sequence[Any]]
 
@@ -57,7 +56,7 @@ class Insert:
         What is read before that end does not see them.
         """
         if rows:
-            together_at_the_last_moment(_insert_all, _Pending(self, rows))
+            send_together(_together, _Pending(self, rows))
 
     def text(self, count: int) -> str:
         """Return the statement for so many rows."""
@@ -79,17 +78,13 @@ class _Pending:
 _texts: dict[tuple[tuple[Insert, int], ...], str] = {}
 
 
-def _insert_all(pending: Sequence[_Pending]) -> None:
-    """Send the inserts as one statement: all but the last are common table expressions, which always run."""
-    text = _text_of(tuple((each.insert, len(each.rows)) for each in pending))
-    values = [_adapted(value) for each in pending for row in each.rows for value in row]
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(text, values)
-    except IntegrityError as error:
-        if constraint_of(error) in {each.insert.contested for each in pending if each.insert.contested}:
-            raise LostRace from error
-        raise
+def _together(pending: Sequence[_Pending]) -> Statement:
+    """Make one statement of the inserts: all but the last are common table expressions, which always run."""
+    return Statement(
+        _text_of(tuple((each.insert, len(each.rows)) for each in pending)),
+        [_adapted(value) for each in pending for row in each.rows for value in row],
+        contested=frozenset(each.insert.contested for each in pending if each.insert.contested),
+    )
 
 
 def _text_of(inserts: tuple[tuple[Insert, int], ...]) -> str:

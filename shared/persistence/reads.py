@@ -1,7 +1,7 @@
 """Reads that the ORM compiles once, for the few that nearly every request makes.
 
 Django builds and compiles a query anew each time, which costs several times what PostgreSQL needs to run it
-(docs/decisions/0012-inserts-of-an-order.md).
+(docs/decisions/0012-the-hot-path-of-an-order.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -28,8 +28,8 @@ class _Compiled:
 class CompiledRead(Generic[Row]):
     """A query for rows of one model whose values, not whose form, differ from time to time.
 
-    ``CompiledRead(lambda id: OrderRow.objects.filter(id=id), UUID(int=0))``: the examples stand for the values while the
-    query is compiled, and have to differ from each other.
+    ``CompiledRead(lambda id: OrderRow.objects.filter(id=id), UUID(int=0))``: the examples stand for the values while
+    the query is compiled, and have to differ from each other.
     """
 
     def __init__(self, query: Callable[..., models.QuerySet[Row]], *examples: Any) -> None:

@@ -1,30 +1,63 @@
-"""The unit of work on PostgreSQL: one transaction, work left for its last moment, and lost races run again."""
+"""The unit of work on PostgreSQL: one transaction, statements left for its last moment, and lost races run again.
+
+What is left for the last moment is sent with the COMMIT in one go (libpq's pipeline mode), so that the rows that it
+locks are locked for no longer than PostgreSQL itself needs: no answer travels to this process and back in between.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
+import structlog
+from django.db import DatabaseError, OperationalError, connection, transaction
+from psycopg.pq import TransactionStatus
 
 from shared.domain.errors import LostRace
 from shared.persistence.crash_points import crash_point
 
 T = TypeVar("T")
-LastWork = Callable[[], None]
 
 #: SQLSTATEs that mean "run the transaction again" (PostgreSQL manual, appendix A).
-RETRYABLE_SQLSTATES = frozenset({"40001", "40P01"})
+SERIALIZATION_FAILURE = "40001"
+RETRYABLE_SQLSTATES = frozenset({SERIALIZATION_FAILURE, "40P01"})
 ATTEMPTS = 6
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement whose answer nobody reads: what has to be refused, the database refuses by an error.
+
+    An error with SQLSTATE 40001, or about a ``contested`` constraint, means that another transaction was faster.
+    """
+
+    text: str
+    values: Sequence[Any] = ()
+    contested: frozenset[str] = frozenset()
+
+
+Compose = Callable[[Sequence[T]], Statement]
+COMMIT = Statement("COMMIT")
 
 
 @dataclass(frozen=True, slots=True)
 class _LastMoment:
-    """What is left for the end: things that are dealt with together, by what deals with them, and then the rest."""
+    """What is left for the end of a unit of work, or of a part of it."""
 
-    together: dict[Callable[[Sequence[Any]], None], list[Any]] = field(default_factory=dict)
-    work: list[LastWork] = field(default_factory=list)
+    gathered: dict[Compose[Any], list[Any]] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    afterwards: dict[Callable[[], Statement | None], None] = field(default_factory=dict)
+
+    def to_send(self) -> list[Statement]:
+        """Return what was gathered, composed, and then the rest."""
+        return [compose(things) for compose, things in self.gathered.items()] + self.statements
+
+    def to_send_afterwards(self) -> list[Statement]:
+        """Return what follows the commit."""
+        return [statement for make in self.afterwards if (statement := make()) is not None]
 
 
 _last_moment: ContextVar[_LastMoment | None] = ContextVar("last_moment", default=None)
@@ -41,41 +74,48 @@ def atomic() -> Iterator[None]:
         with transaction.atomic(savepoint=False):
             yield
         return
-    with _with_last_moment(), transaction.atomic():
+    is_outermost = not connection.in_atomic_block
+    with _with_last_moment() as pending, transaction.atomic():
         yield
-        _do_last_work()
         _refuse_silent_rollback()
         crash_point("unit_of_work.before_commit")
+        _send(pending, and_commit=is_outermost)
     crash_point("unit_of_work.after_commit")
 
 
 @contextmanager
 def savepoint() -> Iterator[None]:
     """Open a part of the unit of work that can fail by itself."""
-    with _with_last_moment(), transaction.atomic():
+    with _with_last_moment() as pending, transaction.atomic():
         yield
-        _do_last_work()
+        _send(pending, and_commit=False)
 
 
-def at_the_last_moment(work: LastWork) -> None:
-    """Do the work just before the commit, so that the rows it locks stay locked as briefly as possible.
-
-    A refusal that it raises leaves the unit of work by its end, and undoes all of it.
-    """
+def send_at_the_last_moment(statement: Statement) -> None:
+    """Send the statement just before the commit, so that the rows it locks stay locked as briefly as possible."""
     pending = _last_moment.get()
     if pending is None:
-        work()
+        _execute([statement])
         return
-    pending.work.append(work)
+    pending.statements.append(statement)
 
 
-def together_at_the_last_moment(work: Callable[[Sequence[T]], None], thing: T) -> None:
-    """Do the work on this and on all other things that are left for it, once, ahead of other work of the last moment."""
+def send_together(compose: Compose[T], thing: T) -> None:
+    """Send one statement for this and all other things that it can be composed of, by the end of the unit of work."""
     pending = _last_moment.get()
     if pending is None:
-        work([thing])
+        _execute([compose([thing])])
         return
-    pending.together.setdefault(work, []).append(thing)
+    pending.gathered.setdefault(compose, []).append(thing)
+
+
+def send_after_commit(make: Callable[[], Statement | None]) -> None:
+    """Send the statement that this makes, if any, right after the commit; its failure is logged and harms nothing."""
+    pending = _last_moment.get()
+    if pending is None:
+        transaction.on_commit(lambda: _execute_afterwards(make()))
+        return
+    pending.afterwards[make] = None
 
 
 def in_transaction_with_retry(work: Callable[[], T]) -> T:
@@ -109,10 +149,11 @@ def constraint_of(error: BaseException) -> str | None:
 
 
 @contextmanager
-def _with_last_moment() -> Iterator[None]:
-    token = _last_moment.set(_LastMoment())
+def _with_last_moment() -> Iterator[_LastMoment]:
+    pending = _LastMoment()
+    token = _last_moment.set(pending)
     try:
-        yield
+        yield pending
     finally:
         _last_moment.reset(token)
 
@@ -122,14 +163,45 @@ def _refuse_silent_rollback() -> None:
         raise RolledBackInside(RolledBackInside.__doc__)
 
 
-def _do_last_work() -> None:
-    """Do what was left, and what that leaves in turn; what is dealt with together always comes first."""
-    pending = _last_moment.get()
-    done = 0
-    while pending is not None and (pending.together or done < len(pending.work)):
-        if pending.together:
-            deal_with = next(iter(pending.together))
-            deal_with(pending.together.pop(deal_with))
-        else:
-            pending.work[done]()
-            done += 1
+def _send(pending: _LastMoment, *, and_commit: bool) -> None:
+    statements = pending.to_send()
+    if not and_commit:
+        _execute(statements)
+    elif statements and _is_in_transaction():
+        _execute(statements, then=[COMMIT, *pending.to_send_afterwards()])
+    else:
+        _execute(statements)
+        for make in pending.afterwards:
+            transaction.on_commit(lambda make=make: _execute_afterwards(make()))  # type: ignore[misc]
+
+
+def _is_in_transaction() -> bool:
+    """Tell whether BEGIN has been sent, which psycopg does with the first statement and cannot do in a pipeline."""
+    return bool(connection.connection.info.transaction_status == TransactionStatus.INTRANS)
+
+
+def _execute(statements: Sequence[Statement], then: Sequence[Statement] = ()) -> None:
+    """Send the statements, and then the commit with what follows it; raise LostRace when one of them was too late."""
+    if not statements:
+        return
+    cursors = []
+    try:
+        with connection.wrap_database_errors, connection.connection.pipeline() if then else nullcontext():
+            for statement in (*statements, *then):
+                cursors.append(connection.cursor())
+                cursors[-1].execute(statement.text, statement.values or None)
+    except DatabaseError as error:
+        if then and len(cursors) > len(statements) and cursors[len(statements)].statusmessage == "COMMIT":
+            _log.warning("not_sent_after_commit", error=str(error))
+            return
+        contested = {name for statement in statements for name in statement.contested}
+        if sqlstate_of(error) == SERIALIZATION_FAILURE or constraint_of(error) in contested:
+            raise LostRace from error
+        raise
+
+
+def _execute_afterwards(statement: Statement | None) -> None:
+    try:
+        _execute([statement] if statement else [])
+    except DatabaseError as error:
+        _log.warning("not_sent_after_commit", error=str(error))

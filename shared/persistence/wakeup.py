@@ -1,9 +1,9 @@
 """Tells sleeping processes that the tables hold work for them; every lost call is made good by a sweeper.
 
 The relay is woken by PostgreSQL's LISTEN/NOTIFY. A NOTIFY inside the business transaction would make all
-committing transactions queue behind one lock (PostgreSQL source, ``PreCommit_Notify``), so it is sent after
-the commit, by itself, and not more often than the relay can use. Workers are woken by a Celery task that
-carries ids and nothing else.
+committing transactions queue behind one lock (PostgreSQL source, ``PreCommit_Notify``), so it is sent right after
+the commit, as a transaction of its own, and not more often than the relay can use. Workers are woken by a Celery
+task that carries ids and nothing else.
 """
 
 import threading
@@ -12,12 +12,13 @@ from collections.abc import Sequence
 
 import structlog
 from celery import current_app
-from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from shared.persistence.crash_points import crash_point
+from shared.persistence.unit_of_work import Statement, send_after_commit
 
 CHANNEL = "orderly_work"
+NOTIFY = Statement(f"NOTIFY {CHANNEL}")
 SHORTEST_PAUSE = 0.005  # seconds between two notifications of one process
 
 _log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ _last_sent = 0.0
 
 def wake_relay_after_commit() -> None:
     """Have the relay woken once the current transaction is committed."""
-    transaction.on_commit(_wake_relay)
+    send_after_commit(_wake_relay)
 
 
 def wake_worker(task: str, *, queue: str, ids: Sequence[object]) -> None:
@@ -40,15 +41,12 @@ def wake_worker(task: str, *, queue: str, ids: Sequence[object]) -> None:
     crash_point("broker.after_publish")
 
 
-def _wake_relay() -> None:
+def _wake_relay() -> Statement | None:
+    """Return the notification, unless one was sent a moment ago."""
     global _last_sent
     now = time.monotonic()
     with _lock:
         if now - _last_sent < SHORTEST_PAUSE:
-            return
+            return None
         _last_sent = now
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {CHANNEL}")
-    except DatabaseError as error:
-        _log.warning("relay_not_notified", error=str(error))
+    return NOTIFY

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
+import psycopg
+
 from tests.journeys.orders import an_order
 from tests.journeys.system import System, running_system
 from tests.load.server_interfaces import family_cpu
@@ -44,7 +46,9 @@ def main() -> None:
             for _ in range(options.rounds)
         ]
         server, postgres = (min(column) / options.orders * 1000 for column in zip(*measured, strict=True))
-        sys.stdout.write(f"CPU per order, least of {options.rounds} rounds: server {server:.2f} ms, PostgreSQL {postgres:.2f} ms\n")
+        sys.stdout.write(
+            f"CPU per order, least of {options.rounds}: server {server:.2f} ms, PostgreSQL {postgres:.2f} ms\n"
+        )
         with statements() as counted:
             place(application, system.api_key, skus, count=1)
         for text, times in counted.items():
@@ -111,35 +115,24 @@ def cost_of(system: System, work: Callable[[], None]) -> tuple[float, float]:
 
 @contextmanager
 def statements() -> Iterator[Counter[str]]:
-    """Count the statements that are sent to PostgreSQL meanwhile, by their text."""
-    import psycopg
-
+    """Count what is sent to PostgreSQL meanwhile, by its text, BEGIN and COMMIT included."""
     counted: Counter[str] = Counter()
-    execute = psycopg.Connection.wait
 
-    from psycopg import generators, pq  # noqa: F401
-    from psycopg._cursor_base import BaseCursor
+    def counting(original: Any, of_text: Callable[..., Any]) -> Any:
+        def sends(self: Any, *args: Any, **kwargs: Any) -> Any:
+            counted[str(of_text(*args))] += 1
+            return original(self, *args, **kwargs)
 
-    original = BaseCursor._execute_gen
+        return sends
 
-    def counting(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-        counted[str(query)] += 1
-        return original(self, query, *args, **kwargs)
-
-    BaseCursor._execute_gen = counting  # type: ignore[method-assign]
-    command = psycopg.Connection._exec_command
-
-    def counting_command(self: Any, text: Any, *args: Any, **kwargs: Any) -> Any:
-        counted[str(text)] += 1
-        return command(self, text, *args, **kwargs)
-
-    psycopg.Connection._exec_command = counting_command  # type: ignore[method-assign]
+    execute, command = psycopg.Cursor.execute, psycopg.Connection._exec_command
+    psycopg.Cursor.execute = counting(execute, lambda query, *_: query)  # type: ignore[method-assign]
+    psycopg.Connection._exec_command = counting(command, lambda text, *_: text.decode())  # type: ignore[method-assign]
     try:
         yield counted
     finally:
-        BaseCursor._execute_gen = original  # type: ignore[method-assign]
+        psycopg.Cursor.execute = execute  # type: ignore[method-assign]
         psycopg.Connection._exec_command = command  # type: ignore[method-assign]
-    del execute
 
 
 if __name__ == "__main__":

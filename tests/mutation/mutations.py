@@ -264,15 +264,9 @@ NEVER_LOSES_AN_EVENT = (
     Mutation(
         name="unit of work: the last work is done",
         guarantee="G1, G3",
-        edits=(
-            Edit(
-                "shared/persistence/unit_of_work.py",
-                "        _do_last_work()\n        _refuse_silent_rollback()\n",
-                "        _refuse_silent_rollback()\n",
-            ),
-        ),
-        tests=(f"{UNIT_TESTS}::TestAtTheLastMoment", STOCK_TESTS),
-        witness=(UNIT_TESTS, "test_runs_after_everything_else_in_the_order_in_which_it_was_left"),
+        edits=(Edit("shared/persistence/unit_of_work.py", "        _send(pending, and_commit=is_outermost)\n", ""),),
+        tests=(f"{UNIT_TESTS}::TestLastMoment", STOCK_TESTS),
+        witness=(UNIT_TESTS, "test_comes_after_everything_else_in_the_order_in_which_it_was_left"),
     ),
     Mutation(
         name="unit of work: a swallowed error is told",
@@ -294,7 +288,6 @@ CAN_BE_RETRIED = (
         name="idempotency: a key of a caller is unique",
         guarantee="G4",
         edits=(
-            Edit("shared/idempotency/keys.py", "ON CONFLICT (caller, key) DO NOTHING", "ON CONFLICT DO NOTHING"),
             Edit(
                 "shared/idempotency/models.py",
                 '            models.UniqueConstraint(fields=["caller", "key"], '
@@ -311,7 +304,7 @@ CAN_BE_RETRIED = (
     Mutation(
         name="idempotency: another request under the key is refused",
         guarantee="G4",
-        edits=(Edit("shared/idempotency/keys.py", "    if row.fingerprint != fingerprint:\n", "    if False:\n"),),
+        edits=(Edit("shared/idempotency/keys.py", "    if first_fingerprint != fingerprint:\n", "    if False:\n"),),
         tests=(KEY_TESTS,),
         witness=(KEY_TESTS, "test_of_a_key_that_was_used_for_another_request_says_so_and_shows_no_answer"),
     ),
@@ -348,7 +341,7 @@ NOTHING_IS_STUCK = (
         name="saga: one process of a kind per subject",
         guarantee="G2, G5",
         edits=(
-            Edit("shared/saga/registry.py", "ON CONFLICT (subject_id, name) DO NOTHING", "ON CONFLICT DO NOTHING"),
+            Edit("shared/saga/registry.py", 'conflict="(subject_id, name) DO NOTHING"', 'conflict="DO NOTHING"'),
             Edit(
                 "shared/saga/models.py",
                 '            models.UniqueConstraint(fields=["subject_id", "name"], name="saga_once_per_subject"),\n',

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from shared.persistence.unit_of_work import atomic
+from shared.persistence.unit_of_work import Statement, atomic
 
 T = TypeVar("T")
 
@@ -31,6 +31,10 @@ class Traces:
         """Leave a note in the current transaction."""
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO testing_trace (note) VALUES (%s)", [note])
+
+    def writing(self, note: str) -> Statement:
+        """Return the statement that leaves a note."""
+        return Statement("INSERT INTO testing_trace (note) VALUES (%s)", [note])
 
     def touch(self, note: str) -> None:
         """Lock the note until the transaction ends."""

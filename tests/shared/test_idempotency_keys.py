@@ -130,7 +130,6 @@ class TestTwin:
         assert sorted(states) == ["answered"] * 7 + ["mine"]
         assert traces.all == ["the effect"]
 
-
     def test_that_was_answered_between_our_look_and_our_lock_makes_us_look_again(
         self, traces: Traces, in_thread: InThread
     ) -> None:

@@ -1,21 +1,30 @@
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import DataError, IntegrityError, connection
 
 from shared.domain.errors import ConflictError, LostRace
 from shared.persistence.unit_of_work import (
     ATTEMPTS,
     RolledBackInside,
-    at_the_last_moment,
+    Statement,
     atomic,
     in_transaction_with_retry,
     savepoint,
+    send_after_commit,
+    send_at_the_last_moment,
+    send_together,
 )
 from tests.shared.database import LONGEST_WAIT, InThread, Traces, failing_unit_of_work
 
 pytestmark = pytest.mark.django_db
+
+
+REFUSED_BY_THE_DATABASE = Statement("SELECT 1 / 0")
+LOST_RACE = Statement("DO $$ BEGIN RAISE EXCEPTION 'too late' USING ERRCODE = 'serialization_failure'; END $$")
 
 
 class Refused(ConflictError):
@@ -87,60 +96,136 @@ class TestAtomic:
         assert traces.all == ["next"]
 
 
-class TestAtTheLastMoment:
-    def test_runs_after_everything_else_in_the_order_in_which_it_was_left(self, traces: Traces) -> None:
+@pytest.mark.django_db(transaction=True)
+class TestLastMoment:
+    def test_comes_after_everything_else_in_the_order_in_which_it_was_left(self, traces: Traces) -> None:
         with atomic():
-            at_the_last_moment(lambda: traces.write("last"))
-            at_the_last_moment(lambda: traces.write("very last"))
+            send_at_the_last_moment(traces.writing("last"))
+            send_at_the_last_moment(traces.writing("very last"))
             traces.write("first")
 
         assert traces.all == ["first", "last", "very last"]
 
-    def test_runs_before_the_commit(self, traces: Traces, in_thread: InThread) -> None:
-        seen: list[list[str]] = []
+    def test_is_committed_with_the_rest(self, traces: Traces, in_thread: InThread) -> None:
         with atomic():
-            traces.write("a")
-            at_the_last_moment(lambda: seen.append(in_thread(lambda: traces.all).result()))
+            traces.write("first")
+            send_at_the_last_moment(traces.writing("last"))
+            assert traces.all == ["first"]
 
-        assert seen == [[]]
+        assert in_thread(lambda: traces.all).result() == ["first", "last"]
+
+    def test_is_enough_for_a_unit(self, traces: Traces, in_thread: InThread) -> None:
+        with atomic():
+            send_at_the_last_moment(traces.writing("last"))
+
+        assert in_thread(lambda: traces.all).result() == ["last"]
 
     def test_waits_for_the_end_of_the_unit_that_it_joined(self, traces: Traces) -> None:
         with atomic():
             with atomic():
-                at_the_last_moment(lambda: traces.write("last"))
+                send_at_the_last_moment(traces.writing("last"))
             traces.write("first")
 
         assert traces.all == ["first", "last"]
 
-    def test_undoes_everything_when_it_refuses(self, traces: Traces) -> None:
-        def write_and_refuse() -> None:
+    def test_undoes_everything_when_the_database_refuses(self, traces: Traces) -> None:
+        def write_and_be_refused() -> None:
             with atomic():
                 traces.write("a")
-                at_the_last_moment(lambda: traces.write("b"))
-                at_the_last_moment(refuse)
+                send_at_the_last_moment(traces.writing("b"))
+                send_at_the_last_moment(REFUSED_BY_THE_DATABASE)
 
-        with pytest.raises(Refused, match=r"Not like this\."):
-            write_and_refuse()
+        with pytest.raises(DataError, match="division by zero"):
+            write_and_be_refused()
 
         assert traces.all == []
 
-    def test_is_not_done_when_the_unit_fails_before(self, traces: Traces) -> None:
-        done: list[str] = []
+    @pytest.mark.parametrize("contested", [{"testing_trace_note_key"}, set()], ids=["contested", "not contested"])
+    def test_tells_a_lost_race_from_a_mistake_by_the_constraint(self, traces: Traces, contested: set[str]) -> None:
+        def write_twice() -> None:
+            with atomic():
+                traces.write("a")
+                send_at_the_last_moment(replace(traces.writing("a"), contested=frozenset(contested)))
+
+        with pytest.raises(LostRace if contested else IntegrityError):
+            write_twice()
+
+        assert traces.all == []
+
+    def test_tells_a_lost_race_by_its_state(self, traces: Traces) -> None:
+        def lose() -> None:
+            with atomic():
+                traces.write("a")
+                send_at_the_last_moment(LOST_RACE)
+
+        with pytest.raises(LostRace):
+            lose()
+
+        assert traces.all == []
+
+    def test_is_not_sent_when_the_unit_fails_before(self, traces: Traces) -> None:
         with failing_unit_of_work():
-            at_the_last_moment(lambda: done.append("never"))
+            send_at_the_last_moment(traces.writing("never"))
 
-        assert done == []
+        assert traces.all == []
 
-    def test_may_leave_more_work(self, traces: Traces) -> None:
-        with atomic():
-            at_the_last_moment(lambda: at_the_last_moment(lambda: traces.write("more")))
-
-        assert traces.all == ["more"]
-
-    def test_runs_at_once_outside_any_unit(self, traces: Traces) -> None:
-        at_the_last_moment(lambda: traces.write("now"))
+    def test_is_now_outside_any_unit(self, traces: Traces) -> None:
+        send_at_the_last_moment(traces.writing("now"))
 
         assert traces.all == ["now"]
+
+    def test_sends_together_what_can_be_and_ahead_of_the_rest(self, traces: Traces) -> None:
+        def together(notes: Sequence[str]) -> Statement:
+            return traces.writing(" and ".join(notes))
+
+        with atomic():
+            send_at_the_last_moment(traces.writing("last"))
+            send_together(together, "a")
+            with atomic():
+                send_together(together, "b")
+
+        assert traces.all == ["a and b", "last"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAfterCommit:
+    @pytest.mark.parametrize("has_last_work", [True, False])
+    def test_is_sent_once_however_often_it_is_wanted(self, traces: Traces, has_last_work: bool) -> None:
+        def told() -> Statement:
+            return traces.writing("told")
+
+        with atomic():
+            traces.write("done")
+            send_after_commit(told)
+            send_after_commit(told)
+            if has_last_work:
+                send_at_the_last_moment(traces.writing("last"))
+
+        assert traces.all == ["done", *(["last"] if has_last_work else []), "told"]
+
+    def test_is_not_sent_after_a_failure(self, traces: Traces) -> None:
+        with failing_unit_of_work():
+            send_after_commit(lambda: traces.writing("told"))
+
+        assert traces.all == []
+
+    @pytest.mark.parametrize("has_last_work", [True, False])
+    def test_harms_nothing_when_it_fails(self, traces: Traces, has_last_work: bool) -> None:
+        with atomic():
+            traces.write("done")
+            send_after_commit(lambda: REFUSED_BY_THE_DATABASE)
+            if has_last_work:
+                send_at_the_last_moment(traces.writing("last"))
+        traces.write("next")
+
+        assert traces.all == ["done", *(["last"] if has_last_work else []), "next"]
+
+    def test_may_turn_out_to_be_nothing(self, traces: Traces) -> None:
+        with atomic():
+            send_after_commit(lambda: None)
+            send_at_the_last_moment(traces.writing("last"))
+
+        assert traces.all == ["last"]
 
 
 class TestSavepoint:
@@ -157,7 +242,7 @@ class TestSavepoint:
     def test_does_its_last_work_at_its_own_end(self, traces: Traces) -> None:
         with atomic():
             with savepoint():
-                at_the_last_moment(lambda: traces.write("end of the part"))
+                send_at_the_last_moment(traces.writing("end of the part"))
                 traces.write("part")
             traces.write("rest")
 
@@ -166,16 +251,16 @@ class TestSavepoint:
     def test_is_undone_by_last_work_that_refuses_while_the_rest_stays(self, traces: Traces) -> None:
         with atomic():
             traces.write("before")
-            with suppress(Refused), savepoint():
+            with suppress(DataError), savepoint():
                 traces.write("inside")
-                at_the_last_moment(refuse)
+                send_at_the_last_moment(REFUSED_BY_THE_DATABASE)
 
         assert traces.all == ["before"]
 
     def test_takes_the_last_work_of_a_failed_part_with_it(self, traces: Traces) -> None:
         with atomic():
             with suppress(Refused), savepoint():
-                at_the_last_moment(lambda: traces.write("never"))
+                send_at_the_last_moment(traces.writing("never"))
                 refuse()
             traces.write("rest")
 
@@ -202,17 +287,15 @@ class TestRetry:
         assert in_transaction_with_retry(race) == "won"
         assert traces.all == ["attempt 3"]
 
+    @pytest.mark.django_db(transaction=True)
     def test_runs_again_what_lost_its_race_at_the_last_moment(self, traces: Traces) -> None:
         attempts: list[int] = []
 
-        def lose_twice() -> None:
-            attempts.append(1)
-            if len(attempts) < 3:
-                raise LostRace
-
         def race() -> None:
+            attempts.append(1)
             traces.write("a")
-            at_the_last_moment(lose_twice)
+            if len(attempts) < 3:
+                send_at_the_last_moment(LOST_RACE)
 
         in_transaction_with_retry(race)
 

@@ -1,8 +1,8 @@
 """Inserts whose text is made once, and which a unit of work sends together, for the tables that every order writes.
 
 Django compiles an INSERT anew each time, which costs more than PostgreSQL needs to run it, and sends each by itself,
-which costs as much again (docs/decisions/0012-the-hot-path-of-an-order.md). The model still names table and columns, so that
-a renamed field fails at import, and constraints, migrations and reads stay where they are.
+which costs as much again (docs/decisions/0012-the-hot-path-of-an-order.md). The model still names table and columns,
+so that a renamed field fails at import, and constraints, migrations and reads stay where they are.
 """
 
 from collections.abc import Mapping, Sequence

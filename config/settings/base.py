@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "shared.http.semantics.KeepPromises",
     "shared.http.browsers.Sessions",
     "django.middleware.common.CommonMiddleware",
-    "shared.http.browsers.CsrfProtection",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "shared.http.browsers.Users",
     "shared.http.browsers.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

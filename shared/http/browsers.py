@@ -6,7 +6,6 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
 CLIENT_API = "/api/v1/"
@@ -21,10 +20,6 @@ class _ForBrowsers(MiddlewareMixin):
 
 class Sessions(_ForBrowsers, SessionMiddleware):
     """Sessions of browsers."""
-
-
-class CsrfProtection(_ForBrowsers, CsrfViewMiddleware):
-    """Protection of browsers against forged requests."""
 
 
 class Users(_ForBrowsers, AuthenticationMiddleware):

@@ -8,12 +8,14 @@ from contexts.identity.client_api import router as identity
 from contexts.ordering.client_api import router as ordering
 from shared.http.ninja import JsonParser, JsonRenderer, speak_problem_json
 from shared.http.promises import Document
+from shared.http.throttling import Throttled
 
 client_api = NinjaAPI(
     title="Orderly client API",
     version="1.0.0",
     description="For shops, apps, marketplaces and other servers.",
     urls_namespace="client-api",
+    throttle=Throttled(),
     parser=JsonParser(),
     renderer=JsonRenderer(),
     docs=Swagger(settings={"persistAuthorization": True}),

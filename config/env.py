@@ -50,6 +50,8 @@ class Env(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True
     data_directory: str = ".data"
+    rate_limits: CommaSeparated = Field(default="", description="changes, such as checkout.key=120000/60")
+    trusted_proxies: int = Field(default=0, ge=0, le=10, description="how many of ours add to X-Forwarded-For")
 
 
 @cache
@@ -100,6 +102,18 @@ def mail_server_of(url: str) -> MailServer:
         upgrades=parts.scheme == "smtp+starttls",
         is_encrypted=parts.scheme == "smtps",
     )
+
+
+def with_changed_limits(limits: dict[str, dict[str, str]], changes: str) -> dict[str, dict[str, str]]:
+    """Return the rate limits with changes such as ``checkout.key=120000/60,auth.address=60/60``."""
+    changed = {name: dict(quotas) for name, quotas in limits.items()}
+    for change in split(changes):
+        place, _, quota = change.partition("=")
+        route_class, _, caller = place.partition(".")
+        if caller not in changed.get(route_class, {}):
+            raise ImproperlyConfigured(f"RATE_LIMITS: there is no {place!r}; such as checkout.key=120000/60")
+        changed[route_class][caller] = quota
+    return changed
 
 
 def database_of(url: str, *, pool_size: int) -> dict[str, object]:

@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django_structlog.middlewares.RequestMiddleware",
     "shared.http.middleware.CarryWorkContext",
     "shared.http.caching.KeepAnswersPrivate",
+    "shared.http.throttling.RateLimits",
     "shared.http.middleware.ApiProblems",
     "shared.http.semantics.AnswerConditionally",
     "shared.http.semantics.KeepPromises",
@@ -129,12 +130,25 @@ STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes
 
+#: By class of routes and kind of caller: so many requests in so many seconds. ``address`` is for whoever has not said
+#: who they are. ``auth`` counts by address whoever asks, and by the account that is named.
+RATE_LIMITS: dict[str, dict[str, str]] = {
+    "read": {"address": "1200/60", "person": "1200/60", "key": "120000/60"},
+    "write": {"address": "120/60", "person": "300/60", "key": "60000/60"},
+    "checkout": {"address": "30/60", "person": "60/60", "key": "60000/60"},
+    "bulk": {"address": "10/60", "person": "60/60", "key": "600/60"},
+    "auth": {"address": "30/60", "account": "20/60"},
+}
+#: How many proxies of ours stand before the server, each of which adds to ``X-Forwarded-For``.
+TRUSTED_PROXIES = 0
+
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "shared.http.drf.BearerAuthentication",
         "shared.http.drf.StaffSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["shared.http.drf.Throttled"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["shared.http.drf.JsonParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "shared.http.drf.Negotiated",

@@ -4,10 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from config.env import database_of, read_env, split
+from config.env import database_of, read_env, split, with_changed_limits
 from config.logging import configure_logging
 from config.settings.base import *  # noqa: F403
-from config.settings.base import CELERY, LINK_PATHS, SPECTACULAR_SETTINGS
+from config.settings.base import CELERY, LINK_PATHS, RATE_LIMITS, SPECTACULAR_SETTINGS
 
 env = read_env(
     secret_key="dev-settings-only-" + "0" * 40,
@@ -50,4 +50,8 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 SPECTACULAR_SETTINGS = SPECTACULAR_SETTINGS
 OUTBOUND_TO_LOOPBACK = True
+RATE_LIMITS = with_changed_limits(
+    {name: dict.fromkeys(quotas, "60000/60") for name, quotas in RATE_LIMITS.items()}, env.rate_limits
+)
+TRUSTED_PROXIES = env.trusted_proxies
 DEMO = True

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import database_of, mail_server_of, read_env, split
+from config.env import database_of, mail_server_of, read_env, split, with_changed_limits
 from config.logging import configure_logging
 from config.settings.base import *  # noqa: F403
-from config.settings.base import CELERY, LINK_PATHS
+from config.settings.base import CELERY, LINK_PATHS, RATE_LIMITS
 
 env = read_env()
 
@@ -44,6 +44,8 @@ TRACING: dict[str, Any] = {
     "share": env.otel_traces_sampler_arg,
     "service": env.otel_service_name,
 }
+RATE_LIMITS = with_changed_limits(RATE_LIMITS, env.rate_limits)
+TRUSTED_PROXIES = env.trusted_proxies
 LOGGING = configure_logging(as_json=True, level=env.log_level)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

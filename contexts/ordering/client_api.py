@@ -30,6 +30,7 @@ from shared.http.idempotency import idempotent
 from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_moment, decode_number, page_of
 from shared.http.schemas import Currency, In, ListIn, MoneyIn, MoneyOut, PageOut, problems, refuse_unknown_parameters
+from shared.http.throttling import Throttled
 
 MOST_LINES = 200
 MOST_UNITS = 100_000  # of one sku in one line
@@ -153,6 +154,7 @@ class TimelineEntryOut(Schema):
 @router.post(
     "/orders",
     auth=can_write,
+    throttle=Throttled("checkout"),
     response={201: OrderOut, **problems(400, 401, 403, 409, 413, 422, 503)},
     operation_id="place_order",
     summary="Place an order",

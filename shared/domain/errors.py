@@ -58,6 +58,10 @@ class NotAuthenticatedError(DomainError):
     """Say who you are: send a valid access token or API key."""
 
 
+class TooManyRequestsError(DomainError):
+    """You have asked too often; ask again after as many seconds as Retry-After says."""
+
+
 class InvalidInputError(DomainError):
     """A value in the request cannot be accepted."""
 

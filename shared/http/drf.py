@@ -9,11 +9,13 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from shared.http.auth import Caller, InsufficientScope, authenticate, scopes_of_staff
 from shared.http.failures import METHOD_NOT_ALLOWED, InvalidValues, MissingToken, pointer_to, problem_of_failure
 from shared.http.json import MalformedRequest, read_json
 from shared.http.problems import Problem, problem_of, problem_response
+from shared.http.throttling import charge, refusal_of
 from shared.telemetry.context import act_as
 
 
@@ -90,6 +92,18 @@ def has_scope(scope: str) -> type[BasePermission]:
             return True
 
     return HasScope
+
+
+class Throttled(BaseThrottle):
+    """Draws on the quota of the caller; a view names in ``route_classes`` those of its actions that need another."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Return True, or raise RateLimited."""
+        route_class = getattr(view, "route_classes", {}).get(getattr(view, "action", None), "")
+        wrapped = http_request_of(request)
+        if charge(wrapped, caller=request.auth, route_class=route_class).is_refused:
+            raise refusal_of(wrapped)
+        return True
 
 
 def problem_handler(error: Exception, context: dict[str, Any]) -> HttpResponse:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, Throttled, ValidationError
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
@@ -12,6 +12,7 @@ from shared.domain.errors import OrderlyError
 from shared.http.failures import InvalidValues, MissingToken, pointer_to, problem_of_failure
 from shared.http.json import MalformedRequest, read_json, to_json
 from shared.http.problems import Problem, problem_response
+from shared.http.throttling import refusal_of
 
 
 class JsonParser(Parser):
@@ -39,7 +40,8 @@ def speak_problem_json(api: NinjaAPI) -> None:
 
 
 def _on_error(request: HttpRequest, error: Any) -> HttpResponse:
-    return problem_response(request, _problem_of_any(error))
+    failure = refusal_of(request) if isinstance(error, Throttled) else error
+    return problem_response(request, _problem_of_any(failure))
 
 
 def _problem_of_any(error: Exception) -> Problem:

@@ -21,6 +21,7 @@ STATUS_OF_KIND: tuple[tuple[type[errors.OrderlyError], int], ...] = (
     (errors.ConflictError, 409),
     (errors.PermissionDeniedError, 403),
     (errors.NotAuthenticatedError, 401),
+    (errors.TooManyRequestsError, 429),
     (errors.InvalidInputError, 422),
     (errors.BusinessRuleViolationError, 400),
     (errors.InfrastructureError, 503),
@@ -60,10 +61,10 @@ class Problem:
 def problem_of(error: errors.OrderlyError) -> Problem:
     """Translate a refusal or failure; its details travel as extension members."""
     status = next((status for kind, status in STATUS_OF_KIND if isinstance(error, kind)), 500)
-    if status == 503:
+    if status in {429, 503}:
         seconds = error.details.get("retry_after", RETRY_AFTER)
         wait = ceil(seconds) if isinstance(seconds, int | float) else RETRY_AFTER
-        return Problem(status=503, code=error.code, detail=error.message, headers={"Retry-After": str(wait)})
+        return Problem(status=status, code=error.code, detail=error.message, headers={"Retry-After": str(wait)})
     faults = error.faults if isinstance(error, errors.InvalidInputError) else {}
     return Problem(
         status=status,

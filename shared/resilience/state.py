@@ -1,29 +1,19 @@
 """What all processes know of a vendor, kept in Valkey; without Valkey nobody knows, and nobody waits."""
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
 from typing import Any, Final
 
-import structlog
 from django.conf import settings
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from shared.resilience import scripts
+from shared.resilience.brief_valkey import BriefValkey
 from shared.resilience.policy import Breaker, Budget
 
 PREFIX: Final = "orderly:vendor:"
-ANSWER_TIMEOUT: Final = 0.2  # seconds
-DOWN_FOR: Final = 1.0  # seconds in which a Valkey that did not answer is not asked again by this process
-LOGGED_EVERY: Final = 60.0  # seconds
 MILLION: Final = 1_000_000  # µs in a second, parts of a retry
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,28 +44,15 @@ class Effect:
 
 @dataclass(slots=True)
 class SharedState:
-    """The vendors' state on one Valkey; each method returns None when Valkey does not answer.
+    """The vendors' state on one Valkey; each method returns None when Valkey does not answer."""
 
-    One unanswered question costs 0.2 s at most; then this process asks no more for a second.
-    """
-
-    url: str
-    _down_until: float = field(default=0.0, init=False)
-    _silent_until: float = field(default=0.0, init=False)
-    _client: "Redis" = field(init=False)
+    valkey: BriefValkey
     _enter: Any = field(init=False)
     _leave: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self._client = Redis.from_url(
-            self.url,
-            socket_timeout=ANSWER_TIMEOUT,
-            socket_connect_timeout=ANSWER_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
-        self._enter = self._client.register_script(scripts.ENTER)
-        self._leave = self._client.register_script(scripts.LEAVE)
+        self._enter = self.valkey.client.register_script(scripts.ENTER)
+        self._leave = self.valkey.client.register_script(scripts.LEAVE)
 
     def enter(self, name: str, *, breaker: Breaker, budget: Budget, lease: float, is_first: bool) -> Permit | None:
         """Ask for a permit; a first attempt earns its share of a retry, ``lease`` is a probe's, in seconds."""
@@ -115,35 +92,18 @@ class SharedState:
 
     def of_breakers(self, names: Iterable[str]) -> Mapping[str, str] | None:
         """Return closed, open or half_open for each name."""
-        wanted = list(names)
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                for name in wanted:
-                    pipeline.hget(key_of(name), "state")
-                return {name: state or "closed" for name, state in zip(wanted, pipeline.execute(), strict=True)}
-        except RedisError as error:
-            self._note_failure(error)
-            return None
+        states: Mapping[str, str] | None = self.valkey.ask(self._states_of, list(names))
+        return states
+
+    def _states_of(self, names: list[str]) -> Mapping[str, str]:
+        with self.valkey.client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.hget(key_of(name), "state")
+            return {name: state or "closed" for name, state in zip(names, pipeline.execute(), strict=True)}
 
     def _run(self, script: Any, name: str, *arguments: object) -> list[int] | None:
-        if self._down_until:
-            if time.monotonic() < self._down_until:
-                return None
-            self._down_until = time.monotonic() + DOWN_FOR  # one thread finds out, the others go on
-        try:
-            answer: list[int] = script(keys=[key_of(name)], args=arguments)
-        except RedisError as error:
-            self._note_failure(error)
-            return None
-        self._down_until = 0.0
+        answer: list[int] | None = self.valkey.ask(script, [key_of(name)], arguments)
         return answer
-
-    def _note_failure(self, error: RedisError) -> None:
-        now = time.monotonic()
-        self._down_until = now + DOWN_FOR
-        if now >= self._silent_until:
-            self._silent_until = now + LOGGED_EVERY
-            _log.warning("vendor_state_unreachable", error=f"{type(error).__name__}: {error}")
 
 
 def key_of(name: str) -> str:
@@ -158,4 +118,4 @@ def shared_state() -> SharedState:
 
 @cache
 def _shared_state_at(url: str) -> SharedState:
-    return SharedState(url)
+    return SharedState(BriefValkey(url, complaint="vendor_state_unreachable"))

@@ -15,11 +15,12 @@ from asgiref.sync import sync_to_async
 
 from shared.domain.errors import DomainError, ExternalAPIError, OutcomeUnknown
 from shared.resilience import metrics
+from shared.resilience.brief_valkey import ANSWER_TIMEOUT
 from shared.resilience.bulkhead import Bulkhead
 from shared.resilience.errors import CircuitOpen, NotSent, VendorBusy
 from shared.resilience.guard import refuse_inside_transaction
 from shared.resilience.policy import Breaker, Budget, Timeout
-from shared.resilience.state import ANSWER_TIMEOUT, Change, Effect, Permit, shared_state
+from shared.resilience.state import Change, Effect, Permit, shared_state
 
 T = TypeVar("T")
 

@@ -22,9 +22,10 @@ from structlog.testing import capture_logs
 
 from shared.domain.errors import OutcomeUnknown
 from shared.embedded import ValkeyServer
-from shared.resilience import state
+from shared.resilience import brief_valkey
 from shared.resilience.errors import CircuitOpen, NotSent
 from shared.resilience.policy import Breaker
+from shared.resilience.state import shared_state
 from shared.resilience.vendor import Vendor
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,7 +225,7 @@ def send(server: ValkeyServer, number: signal.Signals) -> None:
 class TestWithoutValkey:
     @pytest.fixture(autouse=True)
     def _asked_again_soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(state, "DOWN_FOR", 0.05)
+        monkeypatch.setattr(brief_valkey, "DOWN_FOR", 0.05)
 
     def test_calls_go_straight_through_and_none_is_repeated(self, valkey: ValkeyServer) -> None:
         vendor = Vendor(name=unique(), breaker=Breaker(failures=2, rest=3600.0))
@@ -278,23 +279,23 @@ class TestWithoutValkey:
     def test_a_call_waits_for_it_once_and_briefly_when_it_hangs(
         self, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(state, "DOWN_FOR", 60.0)
+        monkeypatch.setattr(brief_valkey, "DOWN_FOR", 60.0)
         vendor = Vendor(name=unique())
         vendor.call(lambda: None)
         send(valkey, signal.SIGSTOP)
         begun = time.monotonic()
         for _ in range(50):
             vendor.call(lambda: None)
-        assert state.ANSWER_TIMEOUT <= time.monotonic() - begun < 10 * state.ANSWER_TIMEOUT
+        assert brief_valkey.ANSWER_TIMEOUT <= time.monotonic() - begun < 10 * brief_valkey.ANSWER_TIMEOUT
 
     def test_only_one_thread_finds_out_whether_it_is_back(
         self, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(state, "DOWN_FOR", 60.0)
+        monkeypatch.setattr(brief_valkey, "DOWN_FOR", 60.0)
         vendor = Vendor(name=unique())
         send(valkey, signal.SIGSTOP)
         vendor.call(lambda: None)
-        state.shared_state()._down_until = time.monotonic()
+        shared_state().valkey._down_until = time.monotonic()
         start = threading.Barrier(8)
 
         def call() -> float:
@@ -305,4 +306,4 @@ class TestWithoutValkey:
 
         with ThreadPoolExecutor(8) as pool:
             took = [done.result() for done in [pool.submit(call) for _ in range(8)]]
-        assert len([each for each in took if each >= state.ANSWER_TIMEOUT]) <= 2
+        assert len([each for each in took if each >= brief_valkey.ANSWER_TIMEOUT]) <= 2

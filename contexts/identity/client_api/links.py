@@ -10,8 +10,9 @@ from contexts.identity.client_api.fields import BAD_BODY, TROUBLE, EmailText, Pa
 from contexts.identity.domain import LinkPurpose
 from contexts.identity.wiring import confirm_email, request_link, reset_password
 from shared.http.schemas import In
+from shared.http.throttling import Throttled
 
-router = Router(tags=["identity"])
+router = Router(tags=["identity"], throttle=Throttled("auth"))
 
 LinkToken = Annotated[
     str, Field(min_length=1, max_length=512, description="what stands behind `#token=` in the mailed link")

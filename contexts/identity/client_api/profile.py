@@ -15,6 +15,7 @@ from contexts.identity.wiring import change_profile, erase_customer, export_pers
 from shared.http.etags import etag_of, is_unchanged, version_in_if_match
 from shared.http.json import json_response
 from shared.http.schemas import In, ProblemOut
+from shared.http.throttling import Throttled
 
 router = Router(tags=["identity"])
 
@@ -55,6 +56,7 @@ class ProfileOut(Schema):
 
 @router.post(
     "/customers",
+    throttle=Throttled("auth"),
     response={201: ProfileOut, 409: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="register_customer",
 )

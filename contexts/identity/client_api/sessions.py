@@ -10,6 +10,7 @@ from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, 
 from contexts.identity.domain import IssuedTokens
 from contexts.identity.wiring import change_password, end_sessions, issue_tokens, refresh_tokens, revoke_tokens
 from shared.http.schemas import In, ProblemOut
+from shared.http.throttling import Throttled
 
 router = Router(tags=["identity"])
 
@@ -48,6 +49,7 @@ class TokensOut(Schema):
 
 @router.post(
     "/auth/tokens",
+    throttle=Throttled("auth"),
     response={200: TokensOut, 401: ProblemOut, 429: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="issue_tokens",
 )

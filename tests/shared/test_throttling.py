@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
 from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
-from rest_framework.settings import api_settings as drf_settings
+from rest_framework.views import APIView
 
 from config.client_api import client_api
 from config.env import with_changed_limits
@@ -288,7 +288,7 @@ class TestLimits:
 class TestRoutes:
     def test_that_are_new_draw_on_a_quota_before_they_run(self) -> None:
         assert isinstance(client_api.throttle, throttling.Throttled)
-        assert [drf.Throttled] == drf_settings.DEFAULT_THROTTLE_CLASSES
+        assert APIView.throttle_classes == [drf.Throttled]
 
     def test_that_guess_passwords_are_of_the_class_auth(self, client: Client, limits: Any) -> None:
         for path in ("/auth/tokens", "/customers", "/auth/password-reset", "/auth/password-reset/confirm"):

@@ -1,0 +1,117 @@
+"""Who may use which operation: one row for each operation id of both OpenAPI documents.
+
+A new operation without a row fails `test_matrix.py`. A row is read by every caller in `callers.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from tests.access.callers import Caller
+
+#: What an answer says of the caller's right; anything else (200, 201, 409, 422, …) means that the caller came in.
+Outcome = Literal["in", 401, 403, 404]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Open:
+    """For anybody; whatever stands in Authorization is not looked at."""
+
+    body: Mapping[str, Any] | None = None
+
+    def expected(self, caller: Caller, *, method: str) -> Outcome:
+        """Return what the caller gets."""
+        return "in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """For people, each for their own; no key may, whatever its scopes."""
+
+    body: Mapping[str, Any] | None = None
+
+    def expected(self, caller: Caller, *, method: str) -> Outcome:
+        """Return what the caller gets."""
+        if not caller.has_token:
+            return 401
+        return 403 if caller.kind == "key" else "in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoped:
+    """For keys with the scope, for everybody's; for people, their own.
+
+    ``owned`` says that the path names something that belongs to the customer: others do not learn that it is there.
+    The body is one that the owner gets an effect with.
+    """
+
+    scope: str
+    owned: bool = False
+    body: Mapping[str, Any] | None = None
+
+    def expected(self, caller: Caller, *, method: str) -> Outcome:
+        """Return what the caller gets."""
+        if not caller.has_token:
+            return 401
+        if caller.kind == "key":
+            return "in" if caller.may(self.scope) else 403
+        return 404 if self.owned and caller.name != "customer" else "in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operators:
+    """For staff, by token or by session with its CSRF token; and for keys with the scope."""
+
+    scope: str
+    body: Mapping[str, Any] | None = None
+
+    def expected(self, caller: Caller, *, method: str) -> Outcome:
+        """Return what the caller gets."""
+        if caller.session and not caller.sends_csrf_token and method != "get":
+            return 403
+        if caller.session == "staff":
+            return "in"
+        if not caller.has_token:
+            return 401
+        if caller.kind == "key":
+            return "in" if caller.may(self.scope) else 403
+        return "in" if caller.kind == "staff" else 403
+
+
+Rule = Open | Personal | Scoped | Operators
+
+REASON: Final = {"reason": "changed my mind"}
+
+
+CLIENT: Final[Mapping[str, Rule]] = {
+    "register_customer": Open(),
+    "get_own_profile": Personal(),
+    "change_own_profile": Personal(),
+    "change_own_password": Personal(),
+    "issue_tokens": Open(),
+    "refresh_tokens": Open(body={"refresh_token": ""}),
+    "revoke_tokens": Open(body={"refresh_token": ""}),
+    "revoke_all_tokens": Personal(),
+    "request_email_verification": Open(),
+    "confirm_email_verification": Open(),
+    "request_password_reset": Open(),
+    "confirm_password_reset": Open(),
+    "contexts_catalog_client_api_products": Open(),
+    "contexts_catalog_client_api_product": Open(),
+    "contexts_catalog_client_api_category_tree": Open(),
+    "place_order": Scoped(scope="orders:write"),
+    "list_orders": Scoped(scope="orders:read"),
+    "get_order": Scoped(scope="orders:read", owned=True),
+    "cancel_order": Scoped(scope="orders:write", owned=True, body=REASON),
+    "list_order_timeline": Scoped(scope="orders:read", owned=True),
+}
+
+OPERATOR: Final[Mapping[str, Rule]] = {
+    "list_stock_items": Operators(scope="ops:stock:read"),
+    "get_stock_item": Operators(scope="ops:stock:read"),
+    "adjust_stock_item": Operators(scope="ops:stock:write"),
+    "list_stock_item_movements": Operators(scope="ops:stock:read"),
+    "list_stock_item_holds": Operators(scope="ops:stock:read"),
+}
+
+SCOPES: Final = sorted({rule.scope for rule in (*CLIENT.values(), *OPERATOR.values()) if hasattr(rule, "scope")})

@@ -26,24 +26,27 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Personal:
-    """For people, each for their own; no key may, whatever its scopes."""
+    """For people, each for their own; no key may, whatever its scopes.
 
+    ``owned`` says that the path names something that belongs to the customer: others do not learn that it is there.
+    The body is one that the owner gets an effect with.
+    """
+
+    owned: bool = False
     body: Mapping[str, Any] | None = None
 
     def expected(self, caller: Caller, *, method: str) -> Outcome:
         """Return what the caller gets."""
         if not caller.has_token:
             return 401
-        return 403 if caller.kind == "key" else "in"
+        if caller.kind == "key":
+            return 403
+        return 404 if self.owned and caller.name != "customer" else "in"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scoped:
-    """For keys with the scope, for everybody's; for people, their own.
-
-    ``owned`` says that the path names something that belongs to the customer: others do not learn that it is there.
-    The body is one that the owner gets an effect with.
-    """
+    """For keys with the scope, for everybody's; for people, their own; ``owned`` and the body as above."""
 
     scope: str
     owned: bool = False
@@ -80,6 +83,13 @@ class Operators:
 
 Rule = Open | Personal | Scoped | Operators
 
+ADDRESS: Final = {
+    "name": "Ada Lovelace",
+    "line1": "Lindenstraße 12",
+    "city": "Berlin",
+    "postal_code": "10969",
+    "country": "DE",
+}
 REASON: Final = {"reason": "changed my mind"}
 
 
@@ -88,6 +98,12 @@ CLIENT: Final[Mapping[str, Rule]] = {
     "get_own_profile": Personal(),
     "change_own_profile": Personal(),
     "change_own_password": Personal(),
+    "erase_own_account": Personal(),
+    "export_own_data": Personal(),
+    "list_own_addresses": Personal(),
+    "add_own_address": Personal(),
+    "change_own_address": Personal(owned=True, body=ADDRESS),
+    "remove_own_address": Personal(owned=True),
     "issue_tokens": Open(),
     "refresh_tokens": Open(body={"refresh_token": ""}),
     "revoke_tokens": Open(body={"refresh_token": ""}),
@@ -107,6 +123,9 @@ CLIENT: Final[Mapping[str, Rule]] = {
 }
 
 OPERATOR: Final[Mapping[str, Rule]] = {
+    "list_customers": Operators(scope="ops:customers:read"),
+    "get_customer": Operators(scope="ops:customers:read"),
+    "erase_customer": Operators(scope="ops:customers:erase"),
     "list_stock_items": Operators(scope="ops:stock:read"),
     "get_stock_item": Operators(scope="ops:stock:read"),
     "adjust_stock_item": Operators(scope="ops:stock:write"),

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from shared.http.json import to_json
 from tests.access.callers import Caller, everybody
-from tests.access.expectations import SCOPES, Outcome, Rule, Scoped
+from tests.access.expectations import ADDRESS, SCOPES, Outcome, Personal, Rule, Scoped
 from tests.access.operations import ALL, Operation
 from tests.shop import Shop, an_order, open_shop
 
@@ -85,8 +85,9 @@ def _undone() -> Iterator[None]:
 
 def _things_of(shop: Shop, customer: Caller) -> Mapping[str, object]:
     """Return what paths may name, by the name of the parameter."""
-    order = shop.place(an_order(email=None), as_=customer.token).json()
-    return {"order_id": order["id"]}
+    order = shop.place(an_order(email=None), as_=customer.token)
+    address = shop.post("/api/v1/me/addresses", ADDRESS, as_=customer.token)
+    return {"order_id": order.json()["id"], "address_id": address.json()["id"]}
 
 
 def _answer(operation: Operation, caller: Caller, known: Mapping[str, object], body: Mapping[str, Any] | None) -> Any:
@@ -106,7 +107,7 @@ def _said(operation: Operation, caller: Caller, known: Mapping[str, object], bod
 
 
 def _is_owned(rule: Rule) -> bool:
-    return isinstance(rule, Scoped) and rule.owned
+    return isinstance(rule, Personal | Scoped) and rule.owned
 
 
 def _outcome(status: int, rule: Rule) -> Outcome:

@@ -24,6 +24,7 @@ class Env(BaseSettings):
     )
     allowed_hosts: CommaSeparated = "localhost,127.0.0.1"
     csrf_trusted_origins: CommaSeparated = ""
+    cors_allowed_origins: CommaSeparated = Field(default="", description="shops whose pages call the client API")
     psp_simulator_url: str = ""
     psp_simulator_secret: SecretStr = SecretStr("psp-simulator-secret")
     metrics_token: SecretStr = Field(description="what Prometheus sends as its bearer token")

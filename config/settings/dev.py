@@ -54,4 +54,5 @@ RATE_LIMITS = with_changed_limits(
     {name: dict.fromkeys(quotas, "60000/60") for name, quotas in RATE_LIMITS.items()}, env.rate_limits
 )
 TRUSTED_PROXIES = env.trusted_proxies
+CORS_ALLOWED_ORIGINS = split(env.cors_allowed_origins)
 DEMO = True

@@ -46,6 +46,7 @@ TRACING: dict[str, Any] = {
 }
 RATE_LIMITS = with_changed_limits(RATE_LIMITS, env.rate_limits)
 TRUSTED_PROXIES = env.trusted_proxies
+CORS_ALLOWED_ORIGINS = split(env.cors_allowed_origins)
 LOGGING = configure_logging(as_json=True, level=env.log_level)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -4,36 +4,13 @@ from typing import Any
 
 import structlog
 
-#: Values under these names never reach a log.
-SECRET_NAMES = frozenset(
-    {
-        "password",
-        "token",
-        "access_token",
-        "refresh_token",
-        "authorization",
-        "secret",
-        "key",
-        "email",
-        "address",
-    }
-)
-
-
-def redact(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Black out values that stand under the name of a secret or of personal data."""
-    for name in event:
-        if name in SECRET_NAMES:
-            event[name] = "[redacted]"
-    return event
-
+from shared.telemetry.redaction import redact
 
 PROCESSORS: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    redact,
 ]
 
 
@@ -59,7 +36,7 @@ def configure_logging(*, as_json: bool, level: str) -> dict[str, Any]:
         "formatters": {
             "structured": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
                 "foreign_pre_chain": [*PROCESSORS, structlog.processors.format_exc_info],
             }
         },

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx2
 import psycopg
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 START_WITHIN = 60.0  # seconds
 PROCESSES = ("psp", "web", "worker", "relay", "beat")
+#: What every journey sends: see orders.py.
+USED_BY_ALL = ("ada@example.com", "Lovelace", "Lindenstra", "tok_approved", "tok_declined", DEFAULT_SECRET)
 T = TypeVar("T")
 S = TypeVar("S", bound="System")
 
@@ -58,6 +61,7 @@ class System:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     api_key: str = ""
     told: Mapping[str, str] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -174,6 +178,26 @@ class System:
     def log_of(self, name: str) -> str:
         """Return what the process wrote."""
         return (self.directory / f"{name}.log").read_text()
+
+    def log_lines(self) -> Mapping[str, list[str]]:
+        """Return what each process wrote, line by line."""
+        return {log.stem: log.read_text(errors="replace").splitlines() for log in self.directory.glob("*.log")}
+
+    def hide(self, *texts: str) -> None:
+        """Remember what no process may write."""
+        self.hidden.update(texts)
+
+    def told_secrets(self) -> list[tuple[str, str]]:
+        """Return the lines that tell a secret, with the name of the process that wrote them."""
+        passwords = [str(urlsplit(url).password) for url in (self.database_url, self.redis_url) if "@" in url]
+        hidden = {*self.hidden, *USED_BY_ALL, *passwords, self.api_key.rpartition("_")[2][-20:]}
+        return [
+            (name, line)
+            for name, lines in self.log_lines().items()
+            for line in lines
+            for each in hidden
+            if each in line
+        ]
 
     def client(self, **headers: str) -> httpx2.Client:
         """Return an HTTP client that acts with the API key."""

@@ -167,7 +167,6 @@ def _log(booked: Booked, instruction: Instruction) -> None:
     line = {
         "operation": instruction.command.kind,
         "status": booked.answer.status,
-        "token": authorization.token,
         "currency": authorization.currency,
         "amount": authorization.amount,
         "captured": authorization.captured,

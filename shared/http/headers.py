@@ -1,4 +1,4 @@
-"""What every answer tells browsers: what its page may load, which features it may use, and that it is not kept.
+"""What every answer tells browsers: what its page may load, and which features it may use.
 
 ``settings.CONTENT_SECURITY_POLICIES`` has a policy (CSP level 3) for each prefix of paths, the most particular first.
 """
@@ -37,6 +37,4 @@ class SecurityHeaders:
             "Content-Security-Policy", next(it for prefix, it in self._policies if path.startswith(prefix))
         )
         headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
-        if path.startswith("/api/"):
-            headers.setdefault("Cache-Control", "no-store")  # what may be kept says so itself
         return response

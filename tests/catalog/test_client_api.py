@@ -326,7 +326,7 @@ class TestCaches:
 
         assert (answer.status_code, again.status_code, again.content) == (200, 304, b"")
         assert answer["Cache-Control"] == again["Cache-Control"] == policy
-        assert "Vary" not in answer
+        assert answer["Vary"] == "origin"  # which a page may name, and nothing of the caller
         assert not answer.cookies
 
     def test_may_show_it_to_all_whoever_asked_first(self, client: Client) -> None:

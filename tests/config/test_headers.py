@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from tests.architecture.test_settings import SECRETS, run
-from tests.shop import a_customer, a_key, an_order, open_shop
+from tests.shop import a_key, an_order, open_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -95,28 +95,6 @@ class TestContentSecurityPolicy:
         assert directives["frame-ancestors"] == directives["object-src"] == "'none'"
         assert directives["base-uri"] == directives["form-action"] == "'self'"
         assert "'unsafe-inline'" not in directives["script-src"]
-
-
-class TestKeeping:
-    def test_private_answers_are_kept_by_nobody(self) -> None:
-        shop = open_shop()
-        placed = shop.place()
-        path = placed["Location"]
-        token = a_customer()[1]
-        private = [
-            placed,
-            shop.get(path),
-            shop.get("/api/v1/orders"),
-            shop.get("/api/v1/me", as_=token),
-            shop.get("/api/v1/me", as_=""),
-            shop.get("/api/ops/v1/stock-items"),
-            shop.get("/api/v1/nothing"),
-        ]
-
-        assert [answer["Cache-Control"] for answer in private] == ["no-store"] * len(private)
-
-    def test_the_catalog_may_be_kept(self, client: Client) -> None:
-        assert "public" in client.get("/api/v1/categories")["Cache-Control"]
 
 
 class TestOtherOrigins:

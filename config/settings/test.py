@@ -22,6 +22,7 @@ os.environ.setdefault("REDIS_URL", "redis://localhost/not-needed")
 from config.settings.dev import *  # noqa: E402, F403
 from config.settings.dev import INSTALLED_APPS, LOGGING  # noqa: E402
 
+CATALOG_REMEMBERED = 0  # each test sees what it has just changed; those of the cache ask for it
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 PSP_SIMULATOR_URL = "http://127.0.0.1:9"  # nobody listens there: tests that need a simulator start one
 LOGGING["root"]["level"] = "CRITICAL"

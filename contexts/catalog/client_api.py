@@ -1,5 +1,6 @@
 """Products and categories in the client API; open to everybody."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,10 +11,10 @@ from pydantic import Field
 
 from contexts.catalog.domain import MAX_SKU, MAX_SLUG, ProductId
 from contexts.catalog.queries import CategoryView, ProductFilter, ProductView, Sort, categories
-from contexts.catalog.wiring import list_products, show_product
+from contexts.catalog.wiring import answers, key_of_product, list_products, show_product
 from shared.domain.money import Money
 from shared.http.caching import public
-from shared.http.json import json_response
+from shared.http.json import to_json
 from shared.http.pagination import DEFAULT_LIMIT
 from shared.http.schemas import Cursor, Limit, MoneyOut, PageOut, ProblemOut, refuse_unknown_parameters
 
@@ -47,6 +48,13 @@ class ListProductsIn(Schema):
     sort: Sort = "name"
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None
+
+    @property
+    def remembered_as(self) -> str | None:
+        """Return the key of the answer, or None for one of the many that nobody else is likely to ask for."""
+        if self.cursor is not None or (self.q, self.sku, self.price_min, self.price_max) != (None,) * 4:
+            return None
+        return f"products:{self.sort}:{self.limit}:{self.in_stock}:{self.category or ''}"
 
     def to_filter(self) -> ProductFilter:
         """Read it as the description of the wanted products, or raise MalformedAmount."""
@@ -91,21 +99,41 @@ class CategoryTreeOut(Schema):
 def products(request: HttpRequest, query: Query[ListProductsIn]) -> HttpResponse:
     """List the products that are for sale."""
     refuse_unknown_parameters(request, known=ListProductsIn)
-    page = list_products(wanted=query.to_filter(), sort=query.sort, limit=query.limit, cursor=query.cursor)
-    body = {"items": list(map(_product, page.items)), "next_cursor": page.next_cursor}
-    return json_response(body, headers=PRODUCTS_FRESH)
+
+    def load() -> bytes:
+        page = list_products(wanted=query.to_filter(), sort=query.sort, limit=query.limit, cursor=query.cursor)
+        return to_json({"items": list(map(_product, page.items)), "next_cursor": page.next_cursor})
+
+    key = query.remembered_as
+    return _shown(load() if key is None else _remembered(key, load), headers=PRODUCTS_FRESH)
 
 
 @router.get("/products/{uuid:product_id}", response={200: ProductOut, 304: None, 404: ProblemOut, **TROUBLE})
 def product(request: HttpRequest, product_id: UUID) -> HttpResponse:  # noqa: ARG001 - Ninja's signature
     """Show one product with its variants."""
-    return json_response(_product(show_product(product_id=ProductId(product_id))), headers=PRODUCTS_FRESH)
+
+    def load() -> bytes:
+        return to_json(_product(show_product(product_id=ProductId(product_id))))
+
+    return _shown(_remembered(key_of_product(product_id), load), headers=PRODUCTS_FRESH)
 
 
 @router.get("/categories", response={200: CategoryTreeOut, 304: None, **TROUBLE})
 def category_tree(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Ninja's signature
     """Show the tree of categories."""
-    return json_response({"items": list(map(_category, categories()))}, headers=CATEGORIES_FRESH)
+
+    def load() -> bytes:
+        return to_json({"items": list(map(_category, categories()))})
+
+    return _shown(_remembered("categories", load), headers=CATEGORIES_FRESH)
+
+
+def _remembered(key: str, load: Callable[[], bytes]) -> bytes:
+    return answers.remember(key, seconds=settings.CATALOG_REMEMBERED, load=load)
+
+
+def _shown(body: bytes, *, headers: Mapping[str, str]) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json", headers=dict(headers))
 
 
 def _money_of(amount: str | None) -> Money | None:

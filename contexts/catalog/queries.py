@@ -127,6 +127,12 @@ def quotes_of(*, skus: Sequence[str], currency: str) -> Mapping[str, Quote]:
         }
 
 
+def product_selling(sku: str) -> ProductId | None:
+    """Return the product that has this variant, if there is one."""
+    found = ProductRow.objects.filter(variants__sku=sku).values_list("id", flat=True).first()
+    return None if found is None else ProductId(found)
+
+
 def categories() -> Sequence[CategoryView]:
     """Return the tree of categories, each level in the order of its names."""
     below: dict[UUID | None, list[tuple[UUID, str, str]]] = {}

@@ -1,5 +1,7 @@
 """Composition root: catalog's use cases and queries, ready to call."""
 
+from uuid import UUID
+
 from django.conf import settings
 from django.utils import timezone
 
@@ -7,6 +9,8 @@ from contexts.catalog.gateways import InventoryAvailability
 from contexts.catalog.queries import ListProducts, ShowProduct
 from contexts.catalog.repositories import DjangoCategories, DjangoProducts
 from contexts.catalog.use_cases import AddCategory, AddProduct, ChangePrice, LoadProducts, WithdrawProduct
+from shared.cache.valkey import ValkeyCache
+from shared.domain.ports import Cache
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 
@@ -23,7 +27,15 @@ load_products = LoadProducts(
     products=_products, categories=_categories, unit_of_work=atomic, now=timezone.now, new_id=new_id
 )
 
+#: What is shown to everybody, worked out once for all who ask within settings.CATALOG_REMEMBERED.
+answers: Cache = ValkeyCache(name="catalog", url=settings.REDIS_URL)
+
 _availability = InventoryAvailability()
 
 list_products = ListProducts(availability=_availability, currency=settings.DEFAULT_CURRENCY)
 show_product = ShowProduct(availability=_availability)
+
+
+def key_of_product(product_id: UUID) -> str:
+    """Return under which key the answer about a product is remembered."""
+    return f"product:{product_id}"

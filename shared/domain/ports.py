@@ -18,6 +18,16 @@ Clock = Callable[[], datetime]
 NewId = Callable[[], UUID]
 
 
+class Cache(Protocol):
+    """Remembers answers for a while; it may forget any of them at any time."""
+
+    def remember(self, key: str, *, seconds: float, load: Callable[[], bytes]) -> bytes:
+        """Return what is remembered under the key, or what is loaded now and remembered for so many seconds."""
+
+    def forget(self, *keys: str) -> None:
+        """Have the answers worked out anew, because what they tell of has changed."""
+
+
 class StartSaga(Protocol):
     """Begin a durable process about one aggregate, as part of the current unit of work."""
 

@@ -19,6 +19,7 @@ class Env(BaseSettings):
     database_url: SecretStr
     redis_url: SecretStr
     secret_key: SecretStr
+    secret_key_fallbacks: SecretStr = Field(default=SecretStr(""), description="former secret keys, comma-separated")
     jwt_signing_keys: SecretStr = Field(
         description="comma-separated 32-byte Ed25519 seeds in hex; the first signs, all verify"
     )

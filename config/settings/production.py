@@ -15,6 +15,7 @@ env = read_env()
 DEBUG = False
 DEMO = False
 SECRET_KEY = env.secret_key.get_secret_value()
+SECRET_KEY_FALLBACKS = split(env.secret_key_fallbacks.get_secret_value())
 JWT_SIGNING_KEYS = split(env.jwt_signing_keys.get_secret_value())
 ALLOWED_HOSTS = split(env.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = split(env.csrf_trusted_origins)
@@ -62,7 +63,7 @@ SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 
-if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("SECRET_KEY needs at least 50 characters")
+if any(len(key) < 50 for key in (SECRET_KEY, *SECRET_KEY_FALLBACKS)):
+    raise ImproperlyConfigured("SECRET_KEY and each of SECRET_KEY_FALLBACKS need at least 50 characters")
 if any(len(seed) != 64 for seed in JWT_SIGNING_KEYS) or not JWT_SIGNING_KEYS:
     raise ImproperlyConfigured("JWT_SIGNING_KEYS are 32-byte seeds in hex: openssl rand -hex 32")

@@ -102,7 +102,7 @@ class TestCheck:
         [
             *(f"http://{NAME}/", f"ftp://{NAME}/", f"//{NAME}/", NAME, "", "https://", "file:///etc/passwd"),
             *(f"https://{NAME}:22/", f"https://{NAME}:80/", f"https://{NAME}:0/", "gopher://x/_"),
-            *(f"https://user@{NAME}/", f"https://user:secret@{NAME}/", f"https://{NAME}/{'a' * 2048}"),
+            *(f"https://user@{NAME}/", f"https://user:pass@{NAME}/", f"https://{NAME}/{'a' * 2048}"),
             *(f"https://{NAME}\r\nX: y/", "https://[::1/", "http://localhost:8000/"),
         ],
     )  # fmt: skip

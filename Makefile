@@ -4,6 +4,7 @@ PYTHON ?= python3
 BASKETS ?= 2000
 ROUNDS ?= 1
 SECONDS_EACH ?= 10
+SERVICE ?= pypi
 IN_VENV := .venv/bin/python
 WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
@@ -59,9 +60,9 @@ audit: ## check the conservation laws on the local data
 	@.ci/install run
 	@exec $(IN_VENV) manage.py audit
 
-dependencies: ## look the locked packages up in the database of known vulnerabilities
+dependencies: ## look the locked packages up among known vulnerabilities (SERVICE=pypi or osv)
 	@.ci/install dev
-	@exec .venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
+	@exec $(IN_VENV) .ci/dependencies $(SERVICE)
 
 clean: ## remove caches; .data and .venv stay
 	@rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

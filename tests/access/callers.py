@@ -6,16 +6,20 @@ from datetime import timedelta
 from typing import Literal
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from config.roles import ROLES
 from contexts.identity import wiring as identity
 from contexts.identity.gateways import SignedAccessTokens
-from contexts.identity.models import ApiKeyRow
+from contexts.identity.models import AccountRow, ApiKeyRow
 from tests.identity.builders import an_account_row
 from tests.shop import a_customer, a_key
 
 CSRF = "c" * 32
+#: The least and the most; a session has the rights of a token, by the same function.
+SEEN_IN_SESSIONS = ("viewer", "superuser")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,7 @@ class Caller:
     token: str = ""
     has_token: bool = False
     scopes: frozenset[str] = frozenset()
+    role: str = ""
     session: Literal["", "customer", "staff"] = ""
     sends_csrf_token: bool = False
     client: Client = field(default_factory=lambda: Client(enforce_csrf_checks=True))
@@ -36,6 +41,10 @@ class Caller:
         """Return what the caller sends with each request."""
         bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return bearer | ({"X-CSRFToken": CSRF} if self.sends_csrf_token else {})
+
+    def is_one_of(self, roles: frozenset[str]) -> bool:
+        """Tell whether this member of staff is in one of the roles, or a superuser."""
+        return self.role in {*roles, "superuser"}
 
     def may(self, scope: str) -> bool:
         """Tell whether the scope was granted, by its name or by ``ops:*`` for all that begins so."""
@@ -88,12 +97,17 @@ def _keys(scopes: Sequence[str]) -> Iterator[Caller]:
 
 
 def _staff() -> Iterator[Caller]:
-    operator = an_account_row(email="operator@example.com", operator=True)
-    token = identity.access_tokens.issue(account_id=operator.pk, kind="staff", at=timezone.now())
-    yield Caller(name="staff", kind="staff", token=token, has_token=True)
-    for sends in (True, False):
-        name = f"session of staff {'with' if sends else 'without'} CSRF token"
-        yield _with_session(Caller(name=name, session="staff", sends_csrf_token=sends), operator)
+    for role in (*ROLES, "superuser", "no role"):
+        account = an_account_row(email=f"{role}@example.com".replace(" ", "-"), is_staff=True)
+        if role == "superuser":
+            AccountRow.objects.filter(pk=account.pk).update(is_superuser=True)
+        elif role != "no role":
+            account.groups.add(Group.objects.get(name=role))
+        token = identity.access_tokens.issue(account_id=account.pk, kind="staff", at=timezone.now())
+        yield Caller(name=role, role=role, kind="staff", token=token, has_token=True)
+        for sends in (True, False) if role in SEEN_IN_SESSIONS else ():
+            name = f"session of {role} {'with' if sends else 'without'} CSRF token"
+            yield _with_session(Caller(name=name, role=role, session="staff", sends_csrf_token=sends), account)
 
 
 def _with_session(caller: Caller, account: object) -> Caller:

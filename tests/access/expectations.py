@@ -13,6 +13,14 @@ from tests.access.callers import Caller
 Outcome = Literal["in", 401, 403, 404]
 
 
+EVERY_ROLE: Final = frozenset({"viewer", "support", "fulfillment", "catalog_manager", "finance", "admin"})
+
+
+def only(*roles: str) -> frozenset[str]:
+    """Return the roles that may, and that of those who may everything."""
+    return frozenset({*roles, "admin"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
     """For anybody; whatever stands in Authorization is not looked at."""
@@ -63,9 +71,10 @@ class Scoped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operators:
-    """For staff, by token or by session with its CSRF token; and for keys with the scope."""
+    """For staff in one of the roles, by token or by session with its CSRF token; and for keys with the scope."""
 
     scope: str
+    roles: frozenset[str] = EVERY_ROLE
     body: Mapping[str, Any] | None = None
 
     def expected(self, caller: Caller, *, method: str) -> Outcome:
@@ -73,12 +82,12 @@ class Operators:
         if caller.session and not caller.sends_csrf_token and method != "get":
             return 403
         if caller.session == "staff":
-            return "in"
+            return "in" if caller.is_one_of(self.roles) else 403
         if not caller.has_token:
             return 401
         if caller.kind == "key":
             return "in" if caller.may(self.scope) else 403
-        return "in" if caller.kind == "staff" else 403
+        return "in" if caller.kind == "staff" and caller.is_one_of(self.roles) else 403
 
 
 Rule = Open | Personal | Scoped | Operators
@@ -125,10 +134,15 @@ CLIENT: Final[Mapping[str, Rule]] = {
 OPERATOR: Final[Mapping[str, Rule]] = {
     "list_customers": Operators(scope="ops:customers:read"),
     "get_customer": Operators(scope="ops:customers:read"),
-    "erase_customer": Operators(scope="ops:customers:erase"),
+    "erase_customer": Operators(scope="ops:customers:erase", roles=only()),
+    "list_api_keys": Operators(scope="ops:api-keys:read"),
+    "get_api_key": Operators(scope="ops:api-keys:read"),
+    "create_api_key": Operators(scope="ops:api-keys:write", roles=only()),
+    "revoke_api_key": Operators(scope="ops:api-keys:write", roles=only()),
+    "rotate_api_key": Operators(scope="ops:api-keys:write", roles=only()),
     "list_stock_items": Operators(scope="ops:stock:read"),
     "get_stock_item": Operators(scope="ops:stock:read"),
-    "adjust_stock_item": Operators(scope="ops:stock:write"),
+    "adjust_stock_item": Operators(scope="ops:stock:write", roles=only("fulfillment")),
     "list_stock_item_movements": Operators(scope="ops:stock:read"),
     "list_stock_item_holds": Operators(scope="ops:stock:read"),
 }

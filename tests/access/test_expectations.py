@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.access.expectations import CLIENT, OPERATOR
+from config.roles import ROLES
+from tests.access.expectations import CLIENT, EVERY_ROLE, OPERATOR
 from tests.access.operations import ALL, Operation
 
 
@@ -13,6 +14,9 @@ class TestExpectations:
 
     def test_has_no_row_of_an_operation_that_is_gone(self) -> None:
         assert sorted({*CLIENT, *OPERATOR} - {operation.id for operation, _ in ALL}) == []
+
+    def test_know_every_role(self) -> None:
+        assert set(ROLES) == EVERY_ROLE
 
     def test_knows_every_operation_by_one_name(self) -> None:
         names = [operation.id for operation, _ in ALL]

@@ -5,13 +5,15 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
-from tests.journeys.orders import an_order
+from tests.journeys.orders import an_order, place
 from tests.journeys.system import ROOT, System, running_system
 from tests.load.floor import floor_tps
+from tests.load.history import Size, fill
 from tests.load.http_load import Result, Template
 from tests.load.server_interfaces import family_cpu, group_cpu
 
@@ -41,44 +43,82 @@ def main() -> None:
     """Run all measurements and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--history", type=int, default=1_000_000, help="orders in the tables for the second half")
     options = parser.parse_args()
     told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16"}
     with running_system(processes=("psp", "web"), durable=True, told=told) as system:
-        rows = [measured.row for measured in measure(system, seconds=options.seconds)]
+        rows = [said(measured) for measured in measure(system, seconds=options.seconds, history=options.history)]
     write(rows, seconds=options.seconds)
 
 
-def measure(system: System, *, seconds: int) -> list[Measured]:
-    """Measure placing orders beside the floor, then reads; relay and workers stand still meanwhile."""
-    system.query("UPDATE inventory_stock_item SET backorder_limit = 100000000 RETURNING 1")
+def said(measured: Measured) -> str:
+    """Show the row as soon as it is there, and return it."""
+    sys.stdout.write(measured.row + "\n")
+    sys.stdout.flush()
+    return measured.row
+
+
+def measure(system: System, *, seconds: int, history: int) -> Iterator[Measured]:
+    """Measure placing orders beside the floor, and again, with reads, with a long history in the tables.
+
+    Relay and workers stand still meanwhile.
+    """
     skus = [sku for (sku,) in system.query("SELECT DISTINCT sku FROM inventory_stock_item ORDER BY sku")][:SKUS]
     ((product,),) = system.query("SELECT id::text FROM catalog_product LIMIT 1")
+    keep_in_stock(system)
     load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
-    found = []
-    for what, wanted, connections, hot in (
-        ("`POST /orders`, one line", skus, 8, False),
-        ("`POST /orders`, all of one sku", skus[:1], 32, True),
-    ):
-        floor = floor_tps(system.database_url, seconds=seconds, hot=hot)
-        before = cpu_of(system)
-        result = load(system, [ordering(sku) for sku in wanted], connections=connections, seconds=seconds)
-        cpu = 1000 * (cpu_of(system) - before) / len(result.milliseconds)
-        found.append(Measured(what=what, connections=connections, result=result, floor=floor, cpu=cpu))
-        sys.stdout.write(found[-1].row + "\n")
-        sys.stdout.flush()
+    placing = partial(measure_placing, system, seconds=seconds)
+    yield placing("`POST /orders`, one line", skus, connections=8)
+    yield placing("`POST /orders`, one line", skus, connections=32)
+    yield placing("`POST /orders`, all of one sku", skus[:1], connections=32)
+    fill(system.database_url, Size(orders=history, customers=history // 10, skus=10_000, days=730, live_days=30))
+    keep_in_stock(system)
+    load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
+    yield placing(f"`POST /orders`, one line, {history:,} orders there", skus, connections=8)
+    token = customer_with_orders(system, skus[0])
     for what, path in (
         ("`GET /products/{id}`", f"/api/v1/products/{product}"),
         ("`GET /products`, 20", "/api/v1/products?limit=20"),
-        ("`GET /orders`, 20", "/api/v1/orders?limit=20"),
+        (f"`GET /orders`, own, 20, {history:,} orders there", "/api/v1/orders?limit=20"),
     ):
-        result = load(system, [Template(method="GET", path=path)], connections=8, seconds=seconds)
-        found.append(Measured(what=what, connections=8, result=result))
-        sys.stdout.write(found[-1].row + "\n")
-        sys.stdout.flush()
-    return found
+        template = Template(method="GET", path=path)
+        before = cpu_of(system)
+        result = load(system, [template], connections=8, seconds=seconds, token=token)
+        cpu = 1000 * (cpu_of(system) - before) / len(result.milliseconds)
+        yield Measured(what=what, connections=8, result=result, cpu=cpu)
 
 
-def load(system: System, templates: Sequence[Template], *, connections: int, seconds: int) -> Result:
+def measure_placing(system: System, what: str, skus: Sequence[str], *, connections: int, seconds: int) -> Measured:
+    """Measure placing orders for one of these skus each, and the floor just before it."""
+    floor = floor_tps(system.database_url, seconds=seconds, hot=len(skus) == 1)
+    before = cpu_of(system)
+    result = load(system, [ordering(sku) for sku in skus], connections=connections, seconds=seconds)
+    cpu = 1000 * (cpu_of(system) - before) / len(result.milliseconds)
+    return Measured(what=what, connections=connections, result=result, floor=floor, cpu=cpu)
+
+
+def keep_in_stock(system: System) -> None:
+    """See to it that nothing runs out."""
+    system.query("UPDATE inventory_stock_item SET backorder_limit = 100000000 RETURNING 1")
+
+
+def customer_with_orders(system: System, sku: str) -> str:
+    """Register a customer, place thirty orders, and return the customer's token."""
+    person = {"email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"}
+    with system.client() as client:
+        registered = client.post("/api/v1/customers", json=person)
+        assert registered.status_code == 201, registered.text
+        credentials = {"email": person["email"], "password": person["password"]}
+        token = str(client.post("/api/v1/auth/tokens", json=credentials).json()["access_token"])
+        client.headers["Authorization"] = f"Bearer {token}"
+        for _ in range(30):
+            assert place(client, an_order(sku)).status_code == 201
+    return token
+
+
+def load(
+    system: System, templates: Sequence[Template], *, connections: int, seconds: int, token: str | None = None
+) -> Result:
     """Have the load generator send the requests; fail when one is not answered with success."""
     done = subprocess.run(
         [
@@ -86,7 +126,7 @@ def load(system: System, templates: Sequence[Template], *, connections: int, sec
             "-m",
             "tests.load.http_load",
             str(system.port),
-            system.api_key,
+            token or system.api_key,
             str(connections),
             str(seconds),
         ],

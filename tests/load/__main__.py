@@ -13,7 +13,6 @@ from functools import partial
 from tests.journeys.orders import an_order, place
 from tests.journeys.system import ROOT, System, running_system
 from tests.load.floor import floor_tps
-from tests.load.history import Size, fill
 from tests.load.http_load import Result, Template
 from tests.load.server_interfaces import family_cpu, group_cpu
 
@@ -71,7 +70,7 @@ def measure(system: System, *, seconds: int, history: int) -> Iterator[Measured]
     yield placing("`POST /orders`, one line", skus, connections=8)
     yield placing("`POST /orders`, one line", skus, connections=32)
     yield placing("`POST /orders`, all of one sku", skus[:1], connections=32)
-    fill(system.database_url, Size(orders=history, customers=history // 10, skus=10_000, days=730, live_days=30))
+    add_history(system, orders=history)
     keep_in_stock(system)
     load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
     yield placing(f"`POST /orders`, one line, {history:,} orders there", skus, connections=8)
@@ -95,6 +94,12 @@ def measure_placing(system: System, what: str, skus: Sequence[str], *, connectio
     result = load(system, [ordering(sku) for sku in skus], connections=connections, seconds=seconds)
     cpu = 1000 * (cpu_of(system) - before) / len(result.milliseconds)
     return Measured(what=what, connections=connections, result=result, floor=floor, cpu=cpu)
+
+
+def add_history(system: System, *, orders: int) -> None:
+    """Write so many orders of the past into the tables."""
+    command = [sys.executable, "-m", "tests.load.history", "--orders", str(orders)]
+    subprocess.run(command, cwd=ROOT, env=system.environment, stdout=subprocess.DEVNULL, check=True)
 
 
 def keep_in_stock(system: System) -> None:

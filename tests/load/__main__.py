@@ -109,7 +109,7 @@ def keep_in_stock(system: System) -> None:
 
 def customer_with_orders(system: System, sku: str) -> str:
     """Register a customer, place thirty orders, and return the customer's token."""
-    person = {"email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"}
+    person = {"email": "bench@example.com", "password": "correct horse battery staple", "name": "Ada"}
     with system.client() as client:
         registered = client.post("/api/v1/customers", json=person)
         assert registered.status_code == 201, registered.text

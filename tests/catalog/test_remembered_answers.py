@@ -9,6 +9,8 @@ from pytest_django.fixtures import Settings
 from contexts.catalog.domain import ProductId
 from contexts.catalog.models import VariantRow
 from contexts.catalog.wiring import change_price, withdraw_product
+from contexts.identity.models import ApiKeyRow
+from contexts.identity.wiring import revoke_api_key
 from contexts.inventory.domain import StockItemId
 from contexts.inventory.models import StockItemRow
 from contexts.inventory.wiring import adjust_stock
@@ -107,3 +109,12 @@ class TestList:
         shown = shop.client.get(f"/api/v1/products?{query}").json()["items"]
 
         assert "12.50" in [variant["price"]["amount"] for product in shown for variant in product["variants"]]
+
+
+class TestApiKey:
+    def test_that_is_revoked_is_refused_by_the_very_next_request(self, shop: Shop, product_id: UUID) -> None:
+        assert shop.place(an_order()).status_code == 201
+        revoke_api_key(api_key_id=ApiKeyRow.objects.get().pk)
+
+        assert shop.place(an_order()).status_code == 401
+        assert shop.client.get(f"/api/v1/products/{product_id}").status_code == 200  # which is for everybody

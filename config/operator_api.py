@@ -10,11 +10,13 @@ from rest_framework.routers import SimpleRouter
 
 from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
+from contexts.ordering.operator_api import register as register_ordering
 from shared.http.promises import Document
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 register_identity(router)
 register_inventory(router)
+register_ordering(router)
 
 urls: list[URLPattern | URLResolver] = [
     *router.urls,

@@ -168,7 +168,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "HoldStatus": "contexts.inventory.domain.HoldStatus",
+        "OrderStatus": "contexts.ordering.domain.OrderStatus",
+        "OrderPaymentStatus": "contexts.ordering.domain.PaymentStatus",
+        "FulfillmentStatus": "contexts.ordering.domain.FulfillmentStatus",
         "ApiKeyStatus": "contexts.identity.domain.ApiKeyStatus",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -8,7 +8,7 @@ from typing import NewType
 from uuid import UUID
 
 from contexts.inventory.events import StockAdjusted
-from shared.domain.errors import ConflictError, EntityNotFoundError, InvalidInputError, VersionMismatch
+from shared.domain.errors import ConflictError, EntityNotFoundError, InvalidInputError
 from shared.domain.model import Aggregate
 
 StockItemId = NewType("StockItemId", UUID)
@@ -112,11 +112,6 @@ class StockItem(Aggregate):
         released = tuple(self._movements)
         self._movements.clear()
         return released
-
-    def must_be_at(self, version: int | None) -> None:
-        """Refuse when somebody changed the item since this version of it was read."""
-        if version is not None and version != self.version:
-            raise VersionMismatch(version=self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ViewSet
 
 from contexts.inventory import queries
-from contexts.inventory.domain import StockItemId, StockItemNotFound
+from contexts.inventory.domain import HoldStatus, StockItemId, StockItemNotFound
 from contexts.inventory.wiring import adjust_stock
 from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
@@ -25,6 +25,7 @@ from shared.http.drf_schemas import (
     ItemPage,
     PageQuery,
     StrictSerializer,
+    choice_of,
     page_of_items,
     problems,
 )
@@ -60,7 +61,7 @@ class HoldOut(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     order_id = serializers.UUIDField()
     quantity = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=["soft", "hard", "consumed", "released"])
+    status = choice_of(HoldStatus)
     expires_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 

@@ -1,8 +1,19 @@
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models.functions import Upper
 
 from contexts.ordering.domain import FulfillmentStatus, OrderStatus, PaymentStatus
 from shared.persistence.identifiers import new_id
+
+#: The words by which people look for an order, those of its e-mail address and of whom it goes to, in lower case.
+WORDS = models.Func(
+    models.F("email"),
+    models.F("shipping_address"),
+    arg_joiner=" || ' ' || (",
+    template="to_tsvector('simple'::regconfig, regexp_replace(%(expressions)s ->> 'name'), '[^[:alnum:]]+', ' ', 'g'))",
+    output_field=SearchVectorField(),
+)
 
 
 class ShippingMethodRow(models.Model):
@@ -81,7 +92,12 @@ class OrderRow(models.Model):
         ]
         indexes = [
             models.Index(fields=["customer_id", "-placed_at", "-id"], name="ordering_order_of_customer"),
-            models.Index(fields=["-placed_at", "-id"], name="ordering_order_newest"),
+            models.Index(
+                fields=["-placed_at", "-id"],
+                name="ordering_order_overview",
+                include=["status", "payment_status", "fulfillment_status", "currency", "total_minor"],
+            ),
+            GinIndex(WORDS, name="ordering_order_words", gin_pending_list_limit=256),
             models.Index(Upper("email"), name="ordering_order_by_email"),
             models.Index(
                 fields=["placed_at"], name="ordering_order_in_doubt", condition=models.Q(payment_status="unknown")
@@ -117,3 +133,19 @@ class OrderLineRow(models.Model):
                 name="ordering_order_line_units_in_bounds",
             ),
         ]
+        indexes = [models.Index(fields=["sku"], name="ordering_order_line_by_sku")]
+
+
+class NoteRow(models.Model):
+    """What an operator wrote about an order, for operators only."""
+
+    id = models.UUIDField(primary_key=True)
+    order = models.ForeignKey(OrderRow, on_delete=models.PROTECT, related_name="notes", db_index=False)
+    text = models.TextField()
+    author = models.CharField(max_length=80)
+    written_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "ordering_order_note"
+        verbose_name = "note"
+        indexes = [models.Index(fields=["order", "id"], name="ordering_order_note_of_order")]

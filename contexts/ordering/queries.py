@@ -1,18 +1,30 @@
 """Reads of orders: rows to frozen values, no domain objects."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.search import SearchQuery, SearchVectorExact
 from django.db.models import BigIntegerField, Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from contexts.ordering.domain import Anyone, CustomerId, OrderId, OrderNotFound, OrderStatus
-from contexts.ordering.models import OrderLineRow, OrderRow
+from contexts.ordering.domain import (
+    ANYONE,
+    Anyone,
+    CustomerId,
+    Note,
+    OrderId,
+    OrderNotFound,
+    OrderStatus,
+    beginning_of_number,
+)
+from contexts.ordering.models import WORDS, NoteRow, OrderLineRow, OrderRow
 from shared.domain.money import Money
-from shared.outbox.messages import HistoryEntry, history_of
+from shared.outbox.messages import HistoryEntry, histories_of, history_of
+from shared.persistence.plans import planned_for_its_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +62,9 @@ class OrderView:
     id: UUID
     number: str
     version: int
+    customer_id: UUID | None
     status: str
+    payment_status: str
     fulfillment_status: str
     email: str
     currency: str
@@ -81,13 +95,58 @@ def orders_of(
     *, of_customer: CustomerId | Anyone, before: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[OrderView]:
     """Return the customer's orders, the newest first, in two statements however many there are."""
-    rows = _visible_to(of_customer)
+    return _views_of(list(_newest(_visible_to(of_customer), before=before)[:limit]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders are wanted; what is None does not matter. A total needs the currency that it is in."""
+
+    status: str | None = None
+    payment_status: str | None = None
+    fulfillment_status: str | None = None
+    placed_from: datetime | None = None
+    placed_before: datetime | None = None
+    customer_id: UUID | None = None
+    email: str | None = None
+    sku: str | None = None
+    currency: str | None = None
+    total_min: Money | None = None
+    total_max: Money | None = None
+    text: str | None = None
+
+
+def matching_orders(wanted: OrderFilter, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[OrderView]:
+    """Return the orders that are wanted, the newest first.
+
+    Which ones they are is found in the indexes alone where these hold all that is asked for, and then the rows are
+    read; docs/decisions/0020-orders-are-found.md has what it takes among a million.
+    """
+    found = _newest(OrderRow.objects.filter(_condition(wanted)), before=before).values("id")[:limit]
+    with planned_for_its_values():
+        return _views_of(list(OrderRow.objects.filter(id__in=found).order_by("-placed_at", "-id")))
+
+
+def story_of(order_id: OrderId, *, after: UUID | None, limit: int) -> Sequence[HistoryEntry]:
+    """Return what happened to the order and to its payment, the oldest first, or raise OrderNotFound."""
+    payment_id = _visible_to(ANYONE).filter(id=order_id).values_list("payment_id", flat=True)
+    if not payment_id:
+        raise OrderNotFound(order_id=order_id)
+    return histories_of([order_id, *filter(None, payment_id)], after=after, limit=limit)
+
+
+def notes_on(order_id: OrderId, *, before: UUID | None, limit: int) -> Sequence[Note]:
+    """Return what operators wrote about the order, the newest first, or raise OrderNotFound."""
+    rows = NoteRow.objects.filter(order_id=order_id)
     if before is not None:
-        placed_at, order_id = before
-        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=order_id)).filter(
-            placed_at__lte=placed_at
-        )
-    return _views_of(list(rows.order_by("-placed_at", "-id")[:limit]))
+        rows = rows.filter(id__lt=before)
+    notes = [
+        Note(id=row.id, text=row.text, author=row.author, written_at=row.written_at)
+        for row in rows.order_by("-id")[:limit]
+    ]
+    if not notes and not OrderRow.objects.filter(id=order_id).exists():
+        raise OrderNotFound(order_id=order_id)
+    return notes
 
 
 def timeline_of(
@@ -115,6 +174,48 @@ def _visible_to(customer: CustomerId | Anyone) -> QuerySet[OrderRow]:
     return OrderRow.objects.filter(customer_id=customer)
 
 
+def _newest(rows: QuerySet[OrderRow], *, before: tuple[datetime, UUID] | None) -> QuerySet[OrderRow]:
+    if before is not None:
+        placed_at, order_id = before
+        rows = rows.filter(Q(placed_at__lt=placed_at) | Q(placed_at=placed_at, id__lt=order_id)).filter(
+            placed_at__lte=placed_at
+        )
+    return rows.order_by("-placed_at", "-id")
+
+
+def _condition(wanted: OrderFilter) -> Q:
+    """Return what the rows have to fulfil."""
+    given = {
+        "status": wanted.status,
+        "payment_status": wanted.payment_status,
+        "fulfillment_status": wanted.fulfillment_status,
+        "placed_at__gte": wanted.placed_from,
+        "placed_at__lt": wanted.placed_before,
+        "customer_id": wanted.customer_id,
+        "email__iexact": wanted.email,
+        "currency": wanted.currency,
+        "total_minor__gte": wanted.total_min.minor if wanted.total_min else None,
+        "total_minor__lte": wanted.total_max.minor if wanted.total_max else None,
+    }
+    condition = Q(**{name: value for name, value in given.items() if value is not None})
+    if wanted.sku is not None:
+        condition &= Q(id__in=OrderLineRow.objects.filter(sku=wanted.sku).values("order_id"))
+    if wanted.text is not None:
+        condition &= _worded(wanted.text)
+    return condition
+
+
+def _worded(text: str) -> Q:
+    """Return orders whose number begins like the text, or that have a word which begins like each of its words."""
+    words = re.findall(r"[^\W_]+", text.lower())
+    if not words:
+        return Q(pk__in=())
+    query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="simple", search_type="raw")
+    condition = Q(SearchVectorExact(WORDS, query))
+    number = beginning_of_number(text)
+    return condition | Q(number__startswith=number) if number else condition
+
+
 def _views_of(rows: Sequence[OrderRow]) -> list[OrderView]:
     lines: dict[UUID, list[OrderLineRow]] = {row.id: [] for row in rows}
     for line in OrderLineRow.objects.filter(order_id__in=list(lines)).order_by("order_id", "place"):
@@ -130,7 +231,9 @@ def _view_of(row: OrderRow, lines: Sequence[OrderLineRow]) -> OrderView:
         id=row.id,
         number=row.number,
         version=row.version,
+        customer_id=row.customer_id,
         status=row.status,
+        payment_status=row.payment_status,
         fulfillment_status=row.fulfillment_status,
         email=row.email,
         currency=row.currency,

@@ -21,7 +21,7 @@ from contexts.ordering.domain import (
     ShippingMethodNotFound,
 )
 from contexts.ordering.events import OrderCancelled
-from contexts.ordering.models import OrderLineRow, OrderRow, ShippingMethodRow
+from contexts.ordering.models import NoteRow, OrderLineRow, OrderRow, ShippingMethodRow
 from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
@@ -103,6 +103,7 @@ class DjangoOrders:
         else:
             self._update(order)
         order.version += 1
+        _insert_notes_of(order)
         publish_events_of(order)
 
     def _insert(self, order: Order) -> None:
@@ -192,6 +193,7 @@ class DjangoCustomerTraces:
         OrderRow.objects.bulk_update(
             rows, ["email", "shipping_address", "billing_address", "version"], batch_size=ROWS_AT_ONCE
         )
+        NoteRow.objects.filter(order_id__in=[row.id for row in rows]).update(text=FORGOTTEN)
         self._remove_reasons([row for row in rows if row.cancel_reason])
 
     def _remove_reasons(self, cancelled: Sequence[OrderRow]) -> None:
@@ -200,6 +202,13 @@ class DjangoCustomerTraces:
         told = [row.id for row in cancelled if row.cancel_reason not in codes.get(row.id, ())]
         OrderRow.objects.filter(id__in=told).update(cancel_reason=FORGOTTEN)
         redact(aggregate_ids=told, topic=OrderCancelled.topic, field="reason", instead=FORGOTTEN)
+
+
+def _insert_notes_of(order: Order) -> None:
+    NoteRow.objects.bulk_create(
+        NoteRow(id=note.id, order_id=order.id, text=note.text, author=note.author, written_at=note.written_at)
+        for note in order.release_notes()
+    )
 
 
 def _what_changes(order: Order) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contexts.ordering.domain import (
     Anyone,
     CustomerId,
     EmailRequired,
+    Note,
     Order,
     OrderId,
     OrderRequest,
@@ -76,9 +77,17 @@ class CancelOrder:
     unit_of_work: UnitOfWork
     now: Clock
 
-    def __call__(self, *, order_id: OrderId, of_customer: CustomerId | Anyone, reason: str) -> Order:
+    def __call__(
+        self,
+        *,
+        order_id: OrderId,
+        of_customer: CustomerId | Anyone,
+        reason: str,
+        expected_version: int | None = None,
+    ) -> Order:
         with self.unit_of_work():
             order = self.orders.get(order_id, of_customer=of_customer)
+            order.must_be_at(expected_version)
             before = order.status
             order.cancel(reason=reason, at=self.now())
             self.orders.save(order)
@@ -107,6 +116,33 @@ class ForgetCustomer:
             if self.traces.are_needed(customer_id):
                 raise OrdersInProgress
             self.traces.remove(customer_id)
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    """Keep with an order what its operators should know; the audit trail is not told what, for it never forgets."""
+
+    orders: Orders
+    record_change: AuditTrail
+    unit_of_work: UnitOfWork
+    new_id: NewId
+    now: Clock
+
+    def __call__(self, *, order_id: OrderId, text: str, author: str, expected_version: int | None = None) -> Note:
+        with self.unit_of_work():
+            order = self.orders.get(order_id, of_customer=ANYONE)
+            order.must_be_at(expected_version)
+            note = Note(id=self.new_id(), text=text, author=author, written_at=self.now())
+            order.add_note(note)
+            self.orders.save(order)
+            self.record_change(
+                action="ordering.add_note",
+                subject_kind="order",
+                subject_id=str(order.id),
+                before=None,
+                after={"note_id": str(note.id)},
+            )
+        return note
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,10 @@ class VersionMismatch(ConflictError):
     """It was changed by somebody else meanwhile; load it again and repeat your change."""
 
 
+class PreconditionRequiredError(DomainError):
+    """Say which version of the thing you know."""
+
+
 class InfrastructureError(OrderlyError):
     """Something that Orderly depends on does not work at the moment; try again later."""
 

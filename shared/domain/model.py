@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from shared.domain.errors import VersionMismatch
+
 Scalar = str | int | bool | None
 Primitive = Scalar | list["Primitive"] | tuple["Primitive", ...] | Mapping[str, "Primitive"]
 
@@ -35,6 +37,11 @@ class Aggregate:
     version: int = 0
     sequence: int = 0
     _recorded: list[RecordedEvent] = field(default_factory=list, init=False, repr=False)
+
+    def must_be_at(self, version: int | None) -> None:
+        """Refuse when somebody changed it since this version of it was read; None stands for any."""
+        if version is not None and version != self.version:
+            raise VersionMismatch(version=self.version)
 
     def record(self, event: Event) -> None:
         """Note that the event happened to this aggregate."""

@@ -1,6 +1,7 @@
 """Building blocks of the operator API: strict input, pages and documented problems."""
 
 from dataclasses import fields
+from enum import StrEnum
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,16 @@ IF_MATCH = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="the ETag that you last saw: 412 if it changed since",
+)
+IDEMPOTENCY_KEY_REQUIRED = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, required=True, description=IDEMPOTENCY_KEY.description
+)
+IF_MATCH_REQUIRED = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    required=True,
+    description='the ETag that you saw last, such as "v3": 412 if it changed since, 428 if it is missing; * for any',
 )
 PAGE_PARAMETERS = [
     OpenApiParameter("limit", int, description=f"how many items, 1 to {MAX_LIMIT} (default {DEFAULT_LIMIT})"),
@@ -77,6 +88,18 @@ class PageQuery(StrictSerializer):
     def read(cls, request: Request) -> dict[str, Any]:
         """Return the valid query of the request, or raise InvalidValues."""
         return _valid(cls(data=request.query_params.dict()), source="query")
+
+
+def choice_of(kind: type[StrEnum], **options: Any) -> serializers.ChoiceField:
+    """Return a field whose value is one of the kind; ENUM_NAME_OVERRIDES in the settings names it in the document."""
+    return serializers.ChoiceField(choices=[(each.value, each.name) for each in kind], **options)
+
+
+class MoneyOut(serializers.Serializer[Any]):
+    """An amount of money."""
+
+    amount = serializers.CharField(help_text="decimal string, such as 12.34")
+    currency = serializers.CharField(help_text="ISO 4217 code")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ import re
 
 from django.http import HttpRequest
 
-from shared.domain.errors import InvalidInputError
+from shared.domain.errors import InvalidInputError, PreconditionRequiredError
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"\s*{_TAG.pattern}(?:\s*,\s*{_TAG.pattern})*\s*")
@@ -16,6 +16,10 @@ class InvalidIfMatch(InvalidInputError):
     """If-Match has to be the ETag that this resource was last sent with."""
 
     pointer = "/headers/if-match"
+
+
+class IfMatchRequired(PreconditionRequiredError):
+    """Send If-Match with the ETag that you saw last, so that nobody's change is lost; ``*`` stands for any."""
 
 
 def etag_of(version: int) -> str:
@@ -36,6 +40,13 @@ def version_in_if_match(request: HttpRequest) -> int | None:
         raise InvalidIfMatch
     strong = (_VERSION.fullmatch(tag) for weak, tag in _TAG.findall(given) if not weak)
     return max((int(version[1]) for version in strong if version), default=NEVER)
+
+
+def version_required(request: HttpRequest) -> int | None:
+    """Return the version in If-Match, None for ``*``, or raise IfMatchRequired (RFC 6585, section 3)."""
+    if "If-Match" not in request.headers:
+        raise IfMatchRequired
+    return version_in_if_match(request)
 
 
 def is_unchanged(request: HttpRequest, etag: str) -> bool:

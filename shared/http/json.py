@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -39,7 +40,7 @@ def read_json(body: bytes) -> Any:
 
 
 def to_json(data: object) -> bytes:
-    """Return the data as JSON; dates in RFC 3339 with ``Z``, money as amount and currency."""
+    """Return the data as JSON: dates in RFC 3339 with ``Z``, money as amount and currency, values by their fields."""
     return orjson.dumps(data, default=_primitive_of, option=orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
@@ -87,4 +88,6 @@ def _primitive_of(value: object) -> Any:
         return {"amount": value.amount, "currency": value.currency}
     if isinstance(value, frozenset | set):
         return sorted(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -108,6 +108,15 @@ def decode_place(text: str | int, identifier: str | int) -> tuple[str, UUID]:
         raise InvalidCursor from None
 
 
+def decode_id(cursor: str) -> UUID:
+    """Return the id that a cursor of a list by id holds, or raise InvalidCursor."""
+    (identifier,) = decode_cursor(cursor, length=1)
+    try:
+        return UUID(str(identifier))
+    except ValueError:
+        raise InvalidCursor from None
+
+
 def decode_number(cursor: str) -> int:
     """Return the number that a cursor of a numbered list holds, or raise InvalidCursor."""
     (number,) = decode_cursor(cursor, length=1)

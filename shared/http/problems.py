@@ -18,6 +18,7 @@ RETRY_AFTER = 1  # seconds
 STATUS_OF_KIND: tuple[tuple[type[errors.OrderlyError], int], ...] = (
     (errors.EntityNotFoundError, 404),
     (errors.VersionMismatch, 412),
+    (errors.PreconditionRequiredError, 428),
     (errors.ConflictError, 409),
     (errors.PermissionDeniedError, 403),
     (errors.NotAuthenticatedError, 401),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from shared.domain.model import Aggregate
 from shared.outbox.codec import to_payload
@@ -83,16 +84,27 @@ def context_of(message: OutboxMessageRow) -> WorkContext:
 
 def history_of(aggregate_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:
     """Return the events of one aggregate in the order in which they happened, archived or not."""
+    return _history(
+        Q(aggregate_id=aggregate_id, aggregate_sequence__gt=after), ordered_by="aggregate_sequence", limit=limit
+    )
+
+
+def histories_of(aggregate_ids: Sequence[UUID], *, after: UUID | None = None, limit: int) -> Sequence[HistoryEntry]:
+    """Return the events of several aggregates in the order of their ids, which is that of their recording."""
+    wanted = Q(aggregate_id__in=aggregate_ids)
+    if after is not None:
+        wanted &= Q(id__gt=after)
+    return _history(wanted, ordered_by="id", limit=limit)
+
+
+def _history(wanted: Q, *, ordered_by: str, limit: int) -> Sequence[HistoryEntry]:
+    """Return events, archived or not, in one statement: one may be moved between two."""
     fields = ("aggregate_sequence", "id", "topic", "occurred_at", "actor", "payload")
     archived, recent = (
-        table.objects.filter(aggregate_id=aggregate_id, aggregate_sequence__gt=after)
-        .order_by("aggregate_sequence")
-        .values_list(*fields)[:limit]
+        table.objects.filter(wanted).order_by(ordered_by).values_list(*fields)[:limit]
         for table in (ArchivedMessageRow, OutboxMessageRow)
     )
-    # One statement, for an event may be moved between two.
-    rows = archived.union(recent, all=True).order_by("aggregate_sequence")[:limit]
     return [
         HistoryEntry(sequence=sequence, id=id_, topic=topic, occurred_at=at, actor=actor, payload=payload)
-        for sequence, id_, topic, at, actor, payload in rows
+        for sequence, id_, topic, at, actor, payload in archived.union(recent, all=True).order_by(ordered_by)[:limit]
     ]

@@ -11,7 +11,6 @@ from contexts.inventory.domain import (
     allocate,
 )
 from contexts.inventory.events import StockAdjusted
-from shared.domain.errors import VersionMismatch
 from tests.inventory.builders import MUG, SHIRT, a_stock_item, an_offer
 from tests.shared.fakes import NOON
 
@@ -207,19 +206,3 @@ class TestAdjust:
             item.adjust(delta=1, counted=None, reason="delivery", at=NOON)
 
         assert (refusal.value.code, refusal.value.at) == ("too_many_units", "/delta")
-
-
-class TestMustBeAt:
-    def test_accepts_the_version_that_was_read_or_none_at_all(self) -> None:
-        item = a_stock_item(version=3)
-
-        item.must_be_at(3)
-        item.must_be_at(None)
-
-    @pytest.mark.parametrize("version", [0, 2, 4])
-    def test_refuses_any_other_version(self, version: int) -> None:
-        with pytest.raises(VersionMismatch, match="changed by somebody else meanwhile") as refusal:
-            a_stock_item(version=3).must_be_at(version)
-
-        assert refusal.value.code == "version_mismatch"
-        assert refusal.value.details == {"version": 3}

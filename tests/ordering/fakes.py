@@ -7,6 +7,7 @@ from typing import Literal
 from contexts.ordering.domain import (
     Anyone,
     CustomerId,
+    Note,
     Order,
     OrderId,
     OrderNotFound,
@@ -27,6 +28,7 @@ class InMemoryOrders:
 
     def __init__(self, *orders: Order) -> None:
         self._orders: Shelf[Order] = Shelf()
+        self.notes: list[tuple[OrderId, Note]] = []
         for order in orders:
             self.save(order)
 
@@ -47,7 +49,9 @@ class InMemoryOrders:
 
     def save(self, order: Order) -> None:
         """Store a new or changed order with its events."""
+        notes = [(OrderId(order.id), note) for note in order.release_notes()]
         self._orders.keep(order)
+        self.notes += notes
 
 
 class InMemoryShippingMethods:

@@ -16,6 +16,7 @@ from contexts.ordering.domain import (
     PaymentStatus,
     PriceHasChanged,
     UnknownSku,
+    beginning_of_number,
     number_of,
 )
 from contexts.ordering.events import OrderCancelled, OrderConfirmed, OrderPlaced
@@ -54,6 +55,23 @@ class TestNumber:
 
     def test_differs_between_orders(self) -> None:
         assert len({number_of(uuid4()) for _ in range(1000)}) == 1000
+
+    @pytest.mark.parametrize(
+        ("typed", "begins"),
+        [
+            ("7q2m-01zd-x9fk", "7Q2M-01ZD-X9FK"),
+            ("7Q2M01ZDX9FK", "7Q2M-01ZD-X9FK"),
+            (" 7Q2M 0", "7Q2M-0"),
+            ("7Q2M", "7Q2M"),
+            ("oil", "011"),
+        ],
+    )
+    def test_is_known_by_how_people_type_its_beginning(self, typed: str, begins: str) -> None:
+        assert beginning_of_number(typed) == begins
+
+    @pytest.mark.parametrize("typed", ["", "-", "7Q2M-U", "7Q2M-01ZD-X9FK-0", "ada@example.com", "Ørsted"])
+    def test_is_not_what_cannot_begin_one(self, typed: str) -> None:
+        assert beginning_of_number(typed) is None
 
 
 class TestPlace:

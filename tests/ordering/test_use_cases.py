@@ -22,8 +22,8 @@ from contexts.ordering.domain import (
     UnknownSku,
 )
 from contexts.ordering.events import OrderCancelled, OrderPlaced
-from contexts.ordering.use_cases import CancelOrder, NotePayment, OfferShippingMethod, PlaceOrder
-from shared.domain.errors import ConflictError, DomainError
+from contexts.ordering.use_cases import AddNote, CancelOrder, NotePayment, OfferShippingMethod, PlaceOrder
+from shared.domain.errors import ConflictError, DomainError, VersionMismatch
 from shared.domain.money import Money
 from tests.ordering.builders import (
     EMAIL,
@@ -92,6 +92,13 @@ class Shop:
         self.record_change = InMemoryAuditTrail()
         self.cancel = CancelOrder(
             orders=self.orders, record_change=self.record_change, unit_of_work=self.unit_of_work, now=SettableClock()
+        )
+        self.add_note = AddNote(
+            orders=self.orders,
+            record_change=self.record_change,
+            unit_of_work=self.unit_of_work,
+            new_id=SequentialIds(),
+            now=SettableClock(),
         )
         self.note_payment = NotePayment(orders=self.orders, payments=self.payments, unit_of_work=self.unit_of_work)
         self.offer_shipping = OfferShippingMethod(
@@ -296,6 +303,54 @@ class TestCancelOrder:
             shop.cancel(order_id=order_id, of_customer=of_customer, reason="mine?")
         assert refusal.value.code == "order_not_found"
         assert refusal.value.details == {"order_id": order_id}
+
+    def test_is_refused_at_another_version_than_was_seen(self, shop: Shop) -> None:
+        order_id = shop.has(a_pending_order())
+
+        with pytest.raises(VersionMismatch):
+            shop.cancel(order_id=order_id, of_customer=ANYONE, reason="changed my mind", expected_version=2)
+
+        assert shop.order(order_id).status is OrderStatus.PENDING
+
+
+class TestAddNote:
+    def test_keeps_who_wrote_it_and_when_and_tells_nobody(self, shop: Shop) -> None:
+        order_id = shop.has(a_pending_order())
+
+        note = shop.add_note(order_id=order_id, text="Call first.", author="staff:1", expected_version=1)
+
+        assert (note.text, note.author, note.written_at) == ("Call first.", "staff:1", NOON)
+        assert shop.orders.notes == [(order_id, note)]
+        assert shop.order(order_id).version == 2
+        assert shop.orders.events == []
+
+    def test_is_audited_without_what_it_says(self, shop: Shop) -> None:
+        order_id = shop.has(a_pending_order())
+
+        note = shop.add_note(order_id=order_id, text="Call first.", author="staff:1")
+
+        assert shop.record_change.changes == [
+            RecordedChange(
+                action="ordering.add_note",
+                subject_kind="order",
+                subject_id=str(order_id),
+                before=None,
+                after={"note_id": str(note.id)},
+                reason="",
+            )
+        ]
+
+    def test_is_refused_at_another_version_than_was_seen(self, shop: Shop) -> None:
+        order_id = shop.has(a_pending_order())
+
+        with pytest.raises(VersionMismatch):
+            shop.add_note(order_id=order_id, text="Call first.", author="staff:1", expected_version=7)
+
+        assert shop.orders.notes == []
+
+    def test_is_refused_for_an_unknown_order(self, shop: Shop) -> None:
+        with pytest.raises(OrderNotFound):
+            shop.add_note(order_id=OrderId(uuid4()), text="Call first.", author="staff:1")
 
 
 class TestNotePayment:

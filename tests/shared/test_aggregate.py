@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from shared.domain.errors import LostRace
+from shared.domain.errors import LostRace, VersionMismatch
 from shared.domain.model import Aggregate
 from tests.shared.builders import switched
 from tests.shared.fakes import Shelf
@@ -43,6 +43,19 @@ class TestAggregate:
         lamp = Aggregate(id=UUID(int=1))
 
         assert lamp != Aggregate(id=UUID(int=1))
+
+    def test_accepts_the_version_that_was_read_or_none_at_all(self) -> None:
+        lamp = Aggregate(id=UUID(int=1), version=3)
+
+        lamp.must_be_at(3)
+        lamp.must_be_at(None)
+
+    @pytest.mark.parametrize("version", [0, 2, 4])
+    def test_refuses_any_other_version(self, version: int) -> None:
+        with pytest.raises(VersionMismatch, match="changed by somebody else meanwhile") as refusal:
+            Aggregate(id=UUID(int=1), version=3).must_be_at(version)
+
+        assert (refusal.value.code, refusal.value.details) == ("version_mismatch", {"version": 3})
 
 
 class TestShelf:

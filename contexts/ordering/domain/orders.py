@@ -1,21 +1,30 @@
-"""What an order is, and what may happen to it."""
+"""The order: what may happen to it, and what is refused."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Final, NewType, Self
+from typing import Self
 from uuid import UUID
 
+from contexts.ordering.domain.values import (
+    Address,
+    CustomerId,
+    FulfillmentStatus,
+    Note,
+    OrderId,
+    OrderLine,
+    OrderPayment,
+    OrderRequest,
+    OrderStatus,
+    PaymentStatus,
+    Quote,
+    ShippingMethod,
+    number_of,
+)
 from contexts.ordering.events import OrderCancelled, OrderConfirmed, OrderPlaced
 from shared.domain.errors import ConflictError, EntityNotFoundError, InvalidInputError
 from shared.domain.model import Aggregate
 from shared.domain.money import Money
-
-OrderId = NewType("OrderId", UUID)
-CustomerId = NewType("CustomerId", UUID)
-
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class OrderNotFound(EntityNotFoundError):
@@ -69,166 +78,6 @@ class EmailRequired(InvalidInputError):
     pointer = "/email"
 
 
-class OrderStatus(StrEnum):
-    """Where the order as a whole stands."""
-
-    PENDING = "pending"
-    CONFIRMED = "confirmed"
-    COMPLETED = "completed"
-    CANCELLED = "cancelled"
-
-
-class PaymentStatus(StrEnum):
-    """What became of the money."""
-
-    PENDING = "pending"
-    UNKNOWN = "unknown"
-    AUTHORIZED = "authorized"
-    PARTIALLY_CAPTURED = "partially_captured"
-    CAPTURED = "captured"
-    FAILED = "failed"
-    VOIDED = "voided"
-    PARTIALLY_REFUNDED = "partially_refunded"
-    REFUNDED = "refunded"
-
-
-class FulfillmentStatus(StrEnum):
-    """What became of the goods."""
-
-    UNFULFILLED = "unfulfilled"
-    PARTIALLY_SHIPPED = "partially_shipped"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    PARTIALLY_RETURNED = "partially_returned"
-    RETURNED = "returned"
-
-
-def number_of(order_id: UUID) -> str:
-    """Return the order's number for people: sixty random bits of its id in Crockford's base 32."""
-    bits = order_id.int & ((1 << 60) - 1)
-    digits = "".join(_CROCKFORD[(bits >> shift) & 31] for shift in range(55, -5, -5))
-    return f"{digits[:4]}-{digits[4:8]}-{digits[8:]}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where goods or bills go."""
-
-    name: str
-    line1: str
-    line2: str = ""
-    city: str
-    postal_code: str
-    region: str = ""
-    country: str
-    phone: str = ""
-
-    @property
-    def parts(self) -> dict[str, str]:
-        """Return its parts by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """What one unit of a sku costs now, and what it is called."""
-
-    sku: str
-    name: str
-    unit_price: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShippingMethod:
-    """A way to send an order, and its price."""
-
-    code: str
-    name: str
-    price: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestedLine:
-    """Some units of a sku that a customer wants."""
-
-    sku: str
-    quantity: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentMeans:
-    """How the customer pays: a method, and the provider's token for it."""
-
-    method: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
-    """What a customer asks for."""
-
-    currency: str
-    lines: tuple[RequestedLine, ...]
-    email: str | None
-    shipping_address: Address
-    billing_address: Address | None
-    shipping_method: str
-    payment: PaymentMeans
-    expected_total: Money | None
-
-    @property
-    def skus(self) -> tuple[str, ...]:
-        """Return each sku once, in the order of the lines."""
-        return tuple(dict.fromkeys(line.sku for line in self.lines))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderLine:
-    """Some units of a sku at the price of the day."""
-
-    id: UUID
-    sku: str
-    name: str
-    quantity: int
-    unit_price: Money
-    discount: Money
-    tax: Money
-    shipped: int = 0
-    returned: int = 0
-
-    @property
-    def total(self) -> Money:
-        """Return what the line costs, less its discount; tax comes on top of it."""
-        return self.unit_price * self.quantity - self.discount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderPayment:
-    """The payment as the order knows it."""
-
-    id: UUID | None
-    status: PaymentStatus
-    authorized: Money
-    captured: Money
-    refunded: Money
-    failure_code: str | None = None
-
-    @classmethod
-    def awaited(cls, currency: str) -> Self:
-        """Return a payment of which nothing is known yet."""
-        return cls._of_nothing(PaymentStatus.PENDING, currency)
-
-    @classmethod
-    def never_begun(cls, currency: str) -> Self:
-        """Return a payment that will not come, for its order was given up first."""
-        return cls._of_nothing(PaymentStatus.VOIDED, currency)
-
-    @classmethod
-    def _of_nothing(cls, status: PaymentStatus, currency: str) -> Self:
-        nothing = Money.zero(currency)
-        return cls(id=None, status=status, authorized=nothing, captured=nothing, refunded=nothing)
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
 class Order(Aggregate):
     """A customer's order: its lines and prices never change once it is placed."""
@@ -248,6 +97,7 @@ class Order(Aggregate):
     placed_at: datetime
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
+    _notes: list[Note] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def place(
@@ -369,12 +219,15 @@ class Order(Aggregate):
         """Keep what became of the money."""
         self.payment = payment
 
+    def add_note(self, note: Note) -> None:
+        """Keep what operators should know; it is no event, for it is nobody else's business."""
+        self._notes.append(note)
 
-class Anyone:
-    """Stands in place of a customer where a process or an operator may see every order."""
-
-
-ANYONE: Final = Anyone()
+    def release_notes(self) -> tuple[Note, ...]:
+        """Hand over the notes added since the last call, oldest first."""
+        released = tuple(self._notes)
+        self._notes.clear()
+        return released
 
 
 def _lines_at(quotes: Mapping[str, Quote], *, request: OrderRequest, line_ids: Sequence[UUID]) -> tuple[OrderLine, ...]:

@@ -12,11 +12,14 @@ from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
 from contexts.ordering.operator_api import register as register_ordering
 from shared.http.promises import Document
+from shared.operations import audit, deliveries, events, sagas
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 register_identity(router)
 register_inventory(router)
 register_ordering(router)
+for kernel in (sagas, deliveries, events, audit):
+    kernel.register(router)
 
 urls: list[URLPattern | URLResolver] = [
     *router.urls,

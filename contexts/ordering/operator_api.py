@@ -31,16 +31,18 @@ from shared.http.drf_schemas import (
     choice_of,
     page_of_items,
     problems,
+    time_field,
 )
 from shared.http.etags import etag_of, is_unchanged, version_required
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_id, decode_moment, page_of
+from shared.operations.sagas import SagaOut
 from shared.outbox.messages import HistoryEntry
+from shared.saga.queries import processes_of
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 AMOUNT = r"^\d{1,12}(\.\d{1,4})?$"
-MOMENT = ["iso-8601", "%Y-%m-%d"]
 
 
 class LineOut(serializers.Serializer[Any]):
@@ -132,8 +134,8 @@ class OrderQuery(PageQuery):
     status = choice_of(OrderStatus, required=False)
     payment_status = choice_of(PaymentStatus, required=False)
     fulfillment_status = choice_of(FulfillmentStatus, required=False)
-    placed_from = serializers.DateTimeField(required=False, input_formats=MOMENT)
-    placed_before = serializers.DateTimeField(required=False, input_formats=MOMENT)
+    placed_from = time_field(required=False)
+    placed_before = time_field(required=False)
     customer_id = serializers.UUIDField(required=False)
     email = serializers.CharField(required=False, max_length=254)
     sku = serializers.CharField(required=False, max_length=64)
@@ -245,6 +247,18 @@ class OrderViewSet(ViewSet):
         found = queries.story_of(OrderId(pk), after=after, limit=limit + 1)
         page = page_of(found, limit=limit, key=lambda entry: (str(entry.id),))
         return json_response({"items": [_told(entry) for entry in page.items], "next_cursor": page.next_cursor})
+
+    @extend_schema(
+        operation_id="list_order_sagas",
+        summary="List the processes of an order",
+        parameters=[ID],
+        responses={200: ItemPage(SagaOut), **problems(401, 403, 404)},
+    )
+    @action(detail=True, methods=["get"])
+    def sagas(self, request: Request, pk: UUID) -> HttpResponse:  # noqa: ARG002 - DRF's signature
+        """List the processes that see to the order, with their steps, the oldest first: its checkout, for one."""
+        found = processes_of(queries.order_of(OrderId(pk), of_customer=ANYONE).id)
+        return json_response({"items": found, "next_cursor": None})
 
     @extend_schema(
         operation_id="list_order_notes",

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -95,6 +96,11 @@ def choice_of(kind: type[StrEnum], **options: Any) -> serializers.ChoiceField:
     return serializers.ChoiceField(choices=[(each.value, each.name) for each in kind], **options)
 
 
+def time_field(**options: Any) -> serializers.DateTimeField:
+    """Return a field whose value is a time (RFC 3339), or a day, which stands for its first moment in UTC."""
+    return serializers.DateTimeField(input_formats=["iso-8601", "%Y-%m-%d"], **options)
+
+
 class MoneyOut(serializers.Serializer[Any]):
     """An amount of money."""
 
@@ -118,6 +124,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
         ref_name = "Problem"
 
 
+@cache
 def ItemPage(item: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:  # noqa: N802 - reads as a type
     """Describe a page of such items."""
     return inline_serializer(

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.forms import BaseDialogForm
 
-from shared.outbox.deliveries import retry_dead
+from shared.outbox.dead_letters import retry_dead
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.persistence.admin import (
     DayRangeFilter,
@@ -29,7 +29,14 @@ from shared.persistence.admin import (
 )
 from shared.telemetry.context import act_as
 
-DELIVERY_COLOURS = {"pending": "info", "waiting": "info", "retrying": "warning", "done": "success", "dead": "danger"}
+DELIVERY_COLOURS = {
+    "pending": "info",
+    "waiting": "info",
+    "retrying": "warning",
+    "done": "success",
+    "dead": "danger",
+    "dropped": "primary",
+}
 
 
 class DeliveryInline(ReadOnlyInline):

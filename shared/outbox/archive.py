@@ -67,7 +67,8 @@ def first_id_at(moment: datetime) -> UUID:
 
 def _told_to_all(before: datetime) -> QuerySet[OutboxMessageRow]:
     """Return the events that nothing is left to do for; ids sort by time, so the index bounds the search."""
-    unfinished = DeliveryRow.objects.filter(~Q(status=DeliveryRow.Status.DONE) | Q(finished_at__gte=before))
+    over = (DeliveryRow.Status.DONE, DeliveryRow.Status.DROPPED)
+    unfinished = DeliveryRow.objects.filter(~Q(status__in=over) | Q(finished_at__gte=before))
     return OutboxMessageRow.objects.filter(
         ~Exists(unfinished.filter(message_id=OuterRef("pk"))),
         id__lt=first_id_at(before + CLOCK_MARGIN),

@@ -1,7 +1,6 @@
 """Takes one delivery to its handler: effect and mark are committed together, or neither."""
 
 import time
-from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -20,7 +19,6 @@ from shared.outbox.upcasting import upcasted
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
-from shared.persistence.wakeup import wake_relay_after_commit
 from shared.telemetry.context import working_as
 from shared.telemetry.tracing import traced
 
@@ -84,16 +82,6 @@ def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
     )
     transaction.on_commit(partial(wake_next, delivery), robust=True)
     return delivery
-
-
-def retry_dead(delivery_ids: Sequence[int]) -> int:
-    """Make dead letters due now, with all their attempts ahead of them again; return how many of these were dead."""
-    with atomic():
-        revived = DeliveryRow.objects.filter(id__in=delivery_ids, status=DeliveryRow.Status.DEAD).update(
-            status=DeliveryRow.Status.PENDING, attempts=0, due_at=Now(), finished_at=None
-        )
-        wake_relay_after_commit()
-    return revived
 
 
 def _count_failure(delivery_id: int, error: Exception) -> None:

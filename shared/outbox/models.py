@@ -88,6 +88,7 @@ class DeliveryRow(models.Model):
         PENDING = "pending"
         DONE = "done"
         DEAD = "dead"
+        DROPPED = "dropped"
 
     id = models.BigAutoField(primary_key=True)
     message = models.ForeignKey(OutboxMessageRow, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
@@ -109,7 +110,7 @@ class DeliveryRow(models.Model):
             models.UniqueConstraint(fields=["message", "subscription"], name="outbox_delivery_once_per_message"),
             models.CheckConstraint(
                 condition=models.Q(status="pending", finished_at=None)
-                | models.Q(status__in=("done", "dead"), finished_at__isnull=False),
+                | models.Q(status__in=("done", "dead", "dropped"), finished_at__isnull=False),
                 name="outbox_delivery_finished_or_pending",
             ),
         ]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from shared.persistence.plans import planned_for_its_values
 from shared.saga.models import SagaRow, SagaStepRow
 
 OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
@@ -34,7 +35,9 @@ class ProcessView:
     subject_id: UUID
     status: str
     reason: str
+    failures: int
     last_error: str
+    created_at: datetime
     due_at: datetime | None
     deadline_at: datetime
     finished_at: datetime | None
@@ -58,6 +61,33 @@ def reasons_given_up(subject_ids: Sequence[UUID]) -> Mapping[UUID, set[str]]:
     for subject_id, reason in rows.values_list("subject_id", "reason"):
         reasons.setdefault(subject_id, set()).add(reason)
     return reasons
+
+
+def process(saga_id: UUID) -> ProcessView | None:
+    """Return one process."""
+    row = _with_steps(SagaRow.objects.filter(id=saga_id)).first()
+    return _view_of(row) if row is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFilter:
+    """Which processes are wanted; what is None does not matter."""
+
+    name: str | None = None
+    status: str | None = None
+    subject_id: UUID | None = None
+    is_overdue: bool | None = None
+
+
+def processes(wanted: ProcessFilter, *, before: UUID | None, limit: int) -> Sequence[ProcessView]:
+    """Return the processes that are wanted, the newest first: their ids are time-ordered."""
+    given = {"name": wanted.name, "status": wanted.status, "subject_id": wanted.subject_id, "id__lt": before}
+    rows = SagaRow.objects.filter(**{name: value for name, value in given.items() if value is not None})
+    if wanted.is_overdue is not None:
+        is_overdue = Q(status__in=OPEN, deadline_at__lte=Now())
+        rows = rows.filter(is_overdue if wanted.is_overdue else ~is_overdue)
+    with planned_for_its_values():
+        return [_view_of(row) for row in _with_steps(rows.order_by("-id"))[:limit]]
 
 
 def overdue_processes() -> QuerySet[SagaRow]:
@@ -86,7 +116,9 @@ def _view_of(row: SagaRow) -> ProcessView:
         subject_id=row.subject_id,
         status=row.status,
         reason=row.reason,
+        failures=row.failures,
         last_error=row.last_error,
+        created_at=row.created_at,
         due_at=row.due_at,
         deadline_at=row.deadline_at,
         finished_at=row.finished_at,

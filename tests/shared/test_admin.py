@@ -21,7 +21,7 @@ from contexts.ordering.models import OrderRow
 from contexts.ordering.repositories import DjangoOrders
 from contexts.payments.repositories import DjangoPayments
 from shared.audit.models import AuditEntryRow
-from shared.outbox.deliveries import retry_dead
+from shared.outbox.dead_letters import retry_dead
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.persistence.unit_of_work import atomic
 from shared.saga.levers import retry

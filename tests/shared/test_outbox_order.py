@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from shared.domain.model import Aggregate
-from shared.outbox.deliveries import MAX_ATTEMPTS, deliver, retry_dead
+from shared.outbox.dead_letters import retry_dead
+from shared.outbox.deliveries import MAX_ATTEMPTS, deliver
 from shared.outbox.messages import publish_events_of
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
 from shared.outbox.registry import subscribe

@@ -11,6 +11,7 @@ from rest_framework.routers import SimpleRouter
 from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
 from contexts.ordering.operator_api import register as register_ordering
+from contexts.payments.operator_api import register as register_payments
 from shared.http.promises import Document
 from shared.operations import audit, deliveries, events, sagas
 
@@ -18,6 +19,7 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 register_identity(router)
 register_inventory(router)
 register_ordering(router)
+register_payments(router)
 for kernel in (sagas, deliveries, events, audit):
     kernel.register(router)
 

@@ -7,7 +7,7 @@ from typing import NewType, Self
 from uuid import UUID
 
 from contexts.payments import events
-from shared.domain.errors import ConflictError, ExternalAPIError, InvalidInputError
+from shared.domain.errors import ConflictError, EntityNotFoundError, ExternalAPIError, InvalidInputError
 from shared.domain.model import Aggregate
 from shared.domain.money import Money
 
@@ -19,6 +19,10 @@ REQUEST_LIFETIME = timedelta(seconds=60)
 #: A request that has not left by then is not sent any more: it might arrive after it was taken to be lost.
 LEAVES_WITHIN = timedelta(seconds=20)
 NEVER_ARRIVED = "never_arrived"
+
+
+class PaymentNotFound(EntityNotFoundError):
+    """There is no such payment."""
 
 
 class PaymentDeclined(ConflictError):

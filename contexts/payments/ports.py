@@ -2,12 +2,15 @@
 
 from typing import Protocol
 
-from contexts.payments.domain import OrderId, Outcome, Payment
+from contexts.payments.domain import OrderId, Outcome, Payment, PaymentId
 from shared.domain.money import Money
 
 
 class Payments(Protocol):
     """All payments; an order has one."""
+
+    def get(self, payment_id: PaymentId) -> Payment:
+        """Return the payment, locked for this unit of work, or raise PaymentNotFound."""
 
     def for_order(self, order_id: OrderId) -> Payment | None:
         """Return the order's payment, locked for this unit of work."""

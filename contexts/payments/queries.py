@@ -2,12 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from contexts.payments.domain import PaymentStatus
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from contexts.payments.domain import PaymentNotFound, PaymentStatus
 from contexts.payments.models import PaymentRow
 from shared.domain.money import Money
+from shared.persistence.plans import planned_for_its_values
+
+#: A payment that is open for longer should be looked at: checkouts settle theirs within seconds.
+OVERDUE_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +69,99 @@ def oldest_unknown_payments(*, limit: int) -> Sequence[UnknownPayment]:
         )
         for row in rows
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationView:
+    """A request to the provider as operators see it; it can be asked for by its key."""
+
+    kind: str
+    status: str
+    key: str
+    attempted_at: datetime
+    failure_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentDetails:
+    """A payment as operators see it, with what was asked of the provider, in that order."""
+
+    id: UUID
+    version: int
+    order_id: UUID
+    method: str
+    amount: Money
+    status: str
+    reference: str
+    failure_code: str | None
+    is_given_up: bool
+    created_at: datetime
+    operations: Sequence[OperationView]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFilter:
+    """Which payments are wanted; what is None does not matter. An overdue one has been open for OVERDUE_AFTER."""
+
+    status: str | None = None
+    order_id: UUID | None = None
+    method: str | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    is_overdue: bool | None = None
+
+
+def payments(wanted: PaymentFilter, *, before: UUID | None, limit: int) -> Sequence[PaymentDetails]:
+    """Return the payments that are wanted, the newest first: their ids are time-ordered. Indexes have the open ones."""
+    given = {
+        "status": wanted.status,
+        "order_id": wanted.order_id,
+        "method": wanted.method,
+        "created_at__gte": wanted.created_from,
+        "created_at__lt": wanted.created_before,
+        "id__lt": before,
+    }
+    rows = PaymentRow.objects.filter(**{name: value for name, value in given.items() if value is not None})
+    if wanted.is_overdue is not None:
+        is_open = Q(status__in=(PaymentStatus.PENDING.value, PaymentStatus.UNKNOWN.value))
+        is_overdue = is_open & Q(created_at__lt=Now() - OVERDUE_AFTER)
+        rows = rows.filter(is_overdue if wanted.is_overdue else ~is_overdue)
+    with planned_for_its_values():
+        return [_details_of(row) for row in _with_operations(rows.order_by("-id"))[:limit]]
+
+
+def payment(payment_id: UUID) -> PaymentDetails:
+    """Return one payment, or raise PaymentNotFound."""
+    row = _with_operations(PaymentRow.objects.filter(id=payment_id)).first()
+    if row is None:
+        raise PaymentNotFound(payment_id=payment_id)
+    return _details_of(row)
+
+
+def _with_operations(rows: QuerySet[PaymentRow]) -> QuerySet[PaymentRow]:
+    return rows.prefetch_related("operations")
+
+
+def _details_of(row: PaymentRow) -> PaymentDetails:
+    return PaymentDetails(
+        id=row.id,
+        version=row.version,
+        order_id=row.order_id,
+        method=row.method,
+        amount=Money(row.amount_minor, row.currency),
+        status=row.status,
+        reference=row.reference,
+        failure_code=row.failure_code,
+        is_given_up=row.is_given_up,
+        created_at=row.created_at,
+        operations=[
+            OperationView(
+                kind=each.kind,
+                status=each.status,
+                key=each.key,
+                attempted_at=each.attempted_at,
+                failure_code=each.failure_code,
+            )
+            for each in sorted(row.operations.all(), key=lambda each: each.pk)
+        ],
+    )

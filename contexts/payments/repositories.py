@@ -8,6 +8,8 @@ from contexts.payments.domain import (
     OperationStatus,
     OrderId,
     Payment,
+    PaymentId,
+    PaymentNotFound,
     PaymentStatus,
 )
 from contexts.payments.models import OperationRow, PaymentRow
@@ -19,34 +21,17 @@ from shared.outbox.messages import publish_events_of
 class DjangoPayments:
     """The port Payments over Django's ORM."""
 
+    def get(self, payment_id: PaymentId) -> Payment:
+        """Return the payment, locked for this unit of work, or raise PaymentNotFound."""
+        row = PaymentRow.objects.select_for_update().filter(id=payment_id).first()
+        if row is None:
+            raise PaymentNotFound(payment_id=payment_id)
+        return _to_payment(row)
+
     def for_order(self, order_id: OrderId) -> Payment | None:
         """Return the order's payment, locked for this unit of work."""
         row = PaymentRow.objects.select_for_update().filter(order_id=order_id).first()
-        if row is None:
-            return None
-        return Payment(
-            id=row.id,
-            version=row.version,
-            sequence=row.sequence,
-            order_id=OrderId(row.order_id),
-            method=row.method,
-            amount=Money(row.amount_minor, row.currency),
-            status=PaymentStatus(row.status),
-            reference=row.reference,
-            failure_code=row.failure_code,
-            is_given_up=row.is_given_up,
-            created_at=row.created_at,
-            operations={
-                OperationKind(each.kind): Operation(
-                    kind=OperationKind(each.kind),
-                    key=each.key,
-                    status=OperationStatus(each.status),
-                    attempted_at=each.attempted_at,
-                    failure_code=each.failure_code,
-                )
-                for each in row.operations.order_by("id")
-            },
-        )
+        return _to_payment(row) if row is not None else None
 
     def save(self, payment: Payment) -> None:
         """Store a new or changed payment with its operations and events."""
@@ -97,3 +82,29 @@ class DjangoPayments:
             unique_fields=["payment", "kind"],
             update_fields=["status", "attempted_at", "failure_code"],
         )
+
+
+def _to_payment(row: PaymentRow) -> Payment:
+    return Payment(
+        id=row.id,
+        version=row.version,
+        sequence=row.sequence,
+        order_id=OrderId(row.order_id),
+        method=row.method,
+        amount=Money(row.amount_minor, row.currency),
+        status=PaymentStatus(row.status),
+        reference=row.reference,
+        failure_code=row.failure_code,
+        is_given_up=row.is_given_up,
+        created_at=row.created_at,
+        operations={
+            OperationKind(each.kind): Operation(
+                kind=OperationKind(each.kind),
+                key=each.key,
+                status=OperationStatus(each.status),
+                attempted_at=each.attempted_at,
+                failure_code=each.failure_code,
+            )
+            for each in row.operations.order_by("id")
+        },
+    )

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from contexts.payments.domain import OperationKind, OrderId, Payment, PaymentId, PaymentStatus
+from contexts.payments.domain import OperationKind, OrderId, Outcome, Payment, PaymentId, PaymentStatus
 from contexts.payments.ports import PaymentGateways, Payments
 from shared.domain.errors import OutcomeUnknown
 from shared.domain.money import Money
-from shared.domain.ports import Clock, NewId, StartSaga, UnitOfWork
+from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +160,49 @@ class ReturnMoney:
             if payment is None or payment.status in (PaymentStatus.FAILED, PaymentStatus.VOIDED):
                 return
             self.begin_voiding(subject_id=order_id, data={"order_id": str(order_id)})
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvePayment:
+    """Ask the provider now what came of an authorisation, and take note of its answer; nothing else settles it.
+
+    A request of which the provider never heard is left to whoever sends it: the checkout does so again, unless the
+    payment is given up, and then it is taken to be lost once it cannot be under way any more.
+    """
+
+    payments: Payments
+    gateways: PaymentGateways
+    begin_voiding: StartSaga
+    record_change: AuditTrail
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, payment_id: PaymentId, reason: str) -> Payment:
+        with self.unit_of_work():
+            payment = self.payments.get(payment_id)
+        if payment.is_settled or not payment.has_unanswered_authorization:
+            return payment
+        gateway = self.gateways.serving(payment.method)
+        outcome = gateway.find(key=payment.key_of(OperationKind.AUTHORIZE))
+        with self.unit_of_work():
+            payment = self.payments.get(payment_id)
+            before = payment.status
+            self._take_note(payment, outcome)
+            self.payments.save(payment)
+            if payment.holds_unwanted_money:
+                self.begin_voiding(subject_id=payment.id, data={"order_id": str(payment.order_id)})
+            self.record_change(
+                action="payments.resolve_payment",
+                subject_kind="payment",
+                subject_id=str(payment.id),
+                before={"status": before.value},
+                after={"status": payment.status.value, "answer": outcome.status.value if outcome else "not_found"},
+                reason=reason,
+            )
+        return payment
+
+    def _take_note(self, payment: Payment, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            payment.settle_authorization(outcome, at=self.now())
+        elif payment.is_given_up and not payment.is_settled:
+            payment.never_arrived(at=self.now())

@@ -3,7 +3,8 @@
 from contexts.payments.gateways import ConfiguredGateways
 from contexts.payments.repositories import DjangoPayments
 from contexts.payments.sagas import Voiding
-from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
+from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ResolvePayment, ReturnMoney, VoidPayment
+from shared.audit.trail import record_change
 from shared.persistence.clock import database_time
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
@@ -27,3 +28,11 @@ authorize_payment = AuthorizePayment(
     now=database_time,
 )
 return_money = ReturnMoney(payments=_payments, begin_voiding=_begin_voiding, unit_of_work=atomic)
+resolve_payment = ResolvePayment(
+    payments=_payments,
+    gateways=gateways,
+    begin_voiding=_begin_voiding,
+    record_change=record_change,
+    unit_of_work=atomic,
+    now=database_time,
+)

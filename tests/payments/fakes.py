@@ -4,7 +4,15 @@ from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 
-from contexts.payments.domain import OrderId, Outcome, OutcomeStatus, Payment, UnknownPaymentMethod
+from contexts.payments.domain import (
+    OrderId,
+    Outcome,
+    OutcomeStatus,
+    Payment,
+    PaymentId,
+    PaymentNotFound,
+    UnknownPaymentMethod,
+)
 from contexts.payments.ports import PaymentGateway
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.model import Event
@@ -27,6 +35,13 @@ class InMemoryPayments:
 
     def __len__(self) -> int:
         return len(self._payments)
+
+    def get(self, payment_id: PaymentId) -> Payment:
+        """Return the payment, or raise PaymentNotFound."""
+        payment = self._payments.find(payment_id)
+        if payment is None:
+            raise PaymentNotFound(payment_id=payment_id)
+        return payment
 
     def for_order(self, order_id: OrderId) -> Payment | None:
         """Return the order's payment."""

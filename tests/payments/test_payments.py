@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from contexts.payments.domain import OperationKind, Payment
+from contexts.payments.domain import OperationKind, Payment, PaymentId, PaymentNotFound
 from contexts.payments.models import OperationRow
 from contexts.payments.ports import Payments
 from contexts.payments.repositories import DjangoPayments
@@ -65,6 +65,14 @@ class PaymentsContract:
             found = self.payments.for_order(payment.order_id)
         assert found is not None
         return found
+
+    def test_is_found_by_its_id(self) -> None:
+        payment = self.save(an_unknown_payment())
+
+        with self.unit_of_work():
+            assert facts_of(self.payments.get(PaymentId(payment.id))) == facts_of(payment)
+            with pytest.raises(PaymentNotFound):
+                self.payments.get(PaymentId(payment.order_id))
 
     @pytest.mark.parametrize(
         "build",

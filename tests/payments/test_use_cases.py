@@ -12,13 +12,15 @@ from contexts.payments.domain import (
     Payment,
     PaymentDeclined,
     PaymentGivenUp,
+    PaymentId,
+    PaymentNotFound,
     PaymentStatus,
     RequestOutdated,
     UnknownPaymentMethod,
 )
 from contexts.payments.events import PaymentAuthorized, PaymentBecameUnknown, PaymentVoided
 from contexts.payments.events import PaymentDeclined as PaymentDeclinedEvent
-from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
+from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ResolvePayment, ReturnMoney, VoidPayment
 from shared.domain.errors import ExternalAPIError, OutcomeUnknown
 from shared.domain.model import Event
 from shared.domain.money import Money
@@ -34,7 +36,13 @@ from tests.payments.builders import (
     an_unknown_payment,
 )
 from tests.payments.fakes import Behaviour, InMemoryPayments, OneGateway, ScriptedGateway
-from tests.shared.fakes import ObservedUnitOfWork, RecordingSagaStarter, SequentialIds, SettableClock
+from tests.shared.fakes import (
+    InMemoryAuditTrail,
+    ObservedUnitOfWork,
+    RecordingSagaStarter,
+    SequentialIds,
+    SettableClock,
+)
 
 AMOUNT = Money(4490, "EUR")
 
@@ -75,6 +83,20 @@ class Till:
         self._return_money = ReturnMoney(
             payments=self.payments, begin_voiding=self.begin_voiding, unit_of_work=self.unit_of_work
         )
+
+        self.record_change = InMemoryAuditTrail()
+        self.resolve_payment = ResolvePayment(
+            payments=self.payments,
+            gateways=gateways,
+            begin_voiding=self.begin_voiding,
+            record_change=self.record_change,
+            unit_of_work=self.unit_of_work,
+            now=self.clock,
+        )
+
+    def resolve(self) -> PaymentStatus:
+        """Have the provider asked what came of the payment."""
+        return self.resolve_payment(payment_id=PaymentId(self.payment.id), reason="the customer called").status
 
     def authorize(self, *, key: str = AUTHORIZE_KEY, method: str = "simulator") -> str:
         """Have the amount reserved."""
@@ -460,3 +482,103 @@ class TestReturnMoney:
 
         assert till.begin_voiding.begun == {till.order_id: {"order_id": str(till.order_id)}}
         assert till.gateway.calls == []
+
+
+class TestResolvePayment:
+    def lost(self, till: Till, behaviour: Behaviour) -> None:
+        """Have the provider asked without an answer."""
+        till.gateway.script.append(behaviour)
+        with pytest.raises(OutcomeUnknown):
+            till.authorize()
+
+    def test_of_what_was_carried_out_learns_of_the_money(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_ANSWER)
+
+        assert till.resolve() is PaymentStatus.AUTHORIZED
+
+        assert till.gateway.calls == [("authorize", AUTHORIZE_KEY), ("find", AUTHORIZE_KEY)]
+        assert till.told == [PaymentBecameUnknown, PaymentAuthorized]
+        assert till.begin_voiding.begun == {}
+
+    def test_of_what_was_declined_learns_why(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+        till.gateway.decide(AUTHORIZE_KEY, an_outcome(status=OutcomeStatus.DECLINED, failure_code="card_declined"))
+
+        assert till.resolve() is PaymentStatus.FAILED
+        assert till.payment.failure_code == "card_declined"
+
+    def test_of_what_the_provider_still_waits_for_changes_nothing(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+        till.gateway.decide(AUTHORIZE_KEY, an_outcome(status=OutcomeStatus.PENDING))
+
+        assert till.resolve() is PaymentStatus.UNKNOWN
+
+    def test_of_what_never_arrived_is_left_to_the_checkout_however_old(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+        till.clock.move_on(REQUEST_LIFETIME * 10)
+
+        assert till.resolve() is PaymentStatus.UNKNOWN
+
+        assert till.authorize() == "authorized"
+        assert till.gateway.calls[-1] == ("authorize", AUTHORIZE_KEY)
+
+    def test_of_what_never_arrived_and_nobody_wants_is_lost_once_it_cannot_be_under_way(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+        till.give_up()
+
+        till.clock.move_on(REQUEST_LIFETIME - timedelta(seconds=1))
+        assert till.resolve() is PaymentStatus.UNKNOWN
+        till.clock.move_on(timedelta(seconds=1))
+        assert till.resolve() is PaymentStatus.FAILED
+        assert till.payment.failure_code == NEVER_ARRIVED
+
+    def test_of_money_that_nobody_wants_begins_to_give_it_back(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_ANSWER)
+        till.give_up()
+
+        assert till.resolve() is PaymentStatus.AUTHORIZED
+        assert till.begin_voiding.begun == {till.payment.id: {"order_id": str(till.order_id)}}
+
+    @pytest.mark.parametrize("build", [an_authorized_payment, a_declined_payment, a_voided_payment])
+    def test_of_what_is_settled_asks_nobody(self, till: Till, build: BuildPayment) -> None:
+        payment = build(order_id=till.order_id)
+        till.has(payment)
+
+        assert till.resolve() is payment.status
+        assert (till.gateway.calls, till.record_change.changes) == ([], [])
+
+    def test_is_audited_with_what_the_provider_said(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_ANSWER)
+        till.resolve()
+
+        (change,) = till.record_change.changes
+        assert (change.action, change.subject_id) == ("payments.resolve_payment", str(till.payment.id))
+        assert (change.before, change.after) == (
+            {"status": "unknown"},
+            {"status": "authorized", "answer": "authorized"},
+        )
+        assert change.reason == "the customer called"
+
+    def test_says_so_when_the_provider_was_never_told(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+        till.resolve()
+
+        assert till.record_change.changes[0].after == {"status": "unknown", "answer": "not_found"}
+
+    def test_does_not_undo_what_was_learned_while_it_asked(self, till: Till) -> None:
+        self.lost(till, Behaviour.LOSE_REQUEST)
+
+        def approve() -> None:
+            payment = till.payment
+            payment.settle_authorization(an_outcome(), at=till.clock())
+            till.payments.save(payment)
+
+        till.give_up()
+        till.clock.move_on(REQUEST_LIFETIME)
+        till.gateway.when_called = approve
+
+        assert till.resolve() is PaymentStatus.AUTHORIZED
+
+    def test_of_an_unknown_payment_is_refused(self, till: Till) -> None:
+        with pytest.raises(PaymentNotFound):
+            till.resolve_payment(payment_id=PaymentId(till.order_id), reason="")

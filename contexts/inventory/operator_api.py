@@ -20,7 +20,7 @@ from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
-    IF_MATCH,
+    IF_MATCH_REQUIRED,
     PAGE_PARAMETERS,
     ItemPage,
     PageQuery,
@@ -29,7 +29,7 @@ from shared.http.drf_schemas import (
     page_of_items,
     problems,
 )
-from shared.http.etags import etag_of, version_in_if_match
+from shared.http.etags import etag_of, version_required
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_number, decode_place, page_of
@@ -123,15 +123,15 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="adjust_stock_item",
         summary="Adjust a stock item",
-        parameters=[ID, IDEMPOTENCY_KEY, IF_MATCH],
+        parameters=[ID, IDEMPOTENCY_KEY, IF_MATCH_REQUIRED],
         request=AdjustStockIn,
-        responses={201: StockItemOut, **problems(400, 401, 403, 404, 409, 412, 422)},
+        responses={201: StockItemOut, **problems(400, 401, 403, 404, 409, 412, 422, 428)},
     )
     @action(detail=True, methods=["post"], url_path="adjustments")
     def adjustments(self, request: Request, pk: UUID) -> HttpResponse:
         """Correct the units on hand by a delta, or to what was counted, with a reason."""
         payload = AdjustStockIn.read(request)
-        expected_version = version_in_if_match(http_request_of(request))
+        expected_version = version_required(http_request_of(request))
 
         def run() -> HttpResponse:
             adjust_stock(stock_item_id=StockItemId(pk), expected_version=expected_version, **payload)

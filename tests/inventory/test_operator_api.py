@@ -30,8 +30,8 @@ def item(shop: Shop) -> dict[str, Any]:
 
 
 def adjust(shop: Shop, item: dict[str, Any], body: dict[str, Any], **options: Any) -> Any:
-    """Send an adjustment."""
-    return shop.post(f"{LIST}/{item['id']}/adjustments", body, **options)
+    """Send an adjustment of the item at any version, unless another header says which."""
+    return shop.post(f"{LIST}/{item['id']}/adjustments", body, **{"If-Match": "*"} | options)
 
 
 def code_of(answer: Any) -> tuple[int, str]:
@@ -94,6 +94,12 @@ class TestAdjust:
         late = adjust(shop, item, {"delta": 1, "reason": "found"}, **{"If-Match": '"v1"'})
 
         assert code_of(late) == (412, "version_mismatch")
+
+    def test_needs_the_version_that_was_seen(self, shop: Shop, item: dict[str, Any]) -> None:
+        blind = shop.post(f"{LIST}/{item['id']}/adjustments", {"delta": 1, "reason": "found"})
+
+        assert code_of(blind) == (428, "if_match_required")
+        assert StockItemRow.objects.get(id=item["id"]).on_hand == 10
 
     @pytest.mark.parametrize(
         "body",

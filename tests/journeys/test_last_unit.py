@@ -63,7 +63,9 @@ def with_units(system: System, units: int) -> str:
     with system.client() as warehouse:
         (item,) = warehouse.get("/api/ops/v1/stock-items", params={"sku": sku}).json()["items"]
         answer = warehouse.post(
-            f"/api/ops/v1/stock-items/{item['id']}/adjustments", json={"counted": units, "reason": "counted"}
+            f"/api/ops/v1/stock-items/{item['id']}/adjustments",
+            json={"counted": units, "reason": "counted"},
+            headers={"If-Match": "*"},
         )
         assert answer.status_code == 201, answer.text
     return str(sku)

@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.renderers import JSONRenderer
 from rest_framework.routers import SimpleRouter
 
+from contexts.catalog.operator_api import register as register_catalog
 from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
 from contexts.ordering.operator_api import register as register_ordering
@@ -16,6 +17,7 @@ from shared.http.promises import Document
 from shared.operations import audit, deliveries, events, sagas
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+register_catalog(router)
 register_identity(router)
 register_inventory(router)
 register_ordering(router)

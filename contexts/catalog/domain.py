@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import NewType, Self
 from uuid import UUID
 
-from contexts.catalog.events import PriceChanged, PriceFact, ProductAdded, ProductWithdrawn, VariantFact
+from contexts.catalog.events import (
+    PriceChanged,
+    PriceFact,
+    ProductAdded,
+    ProductChanged,
+    ProductWithdrawn,
+    VariantAdded,
+    VariantChanged,
+    VariantFact,
+)
 from shared.domain.errors import (
     BusinessRuleViolationError,
     ConflictError,
@@ -53,7 +62,7 @@ class CategorySlugTaken(ConflictError):
 
 
 class ProductAlreadyWithdrawn(ConflictError):
-    """The product is no longer for sale, so its price cannot be changed."""
+    """The product is no longer for sale, so its price cannot be changed, and it gets no more variants."""
 
 
 class MalformedSku(InvalidInputError):
@@ -127,6 +136,7 @@ class Category:
     slug: str
     name: str
     parent_id: CategoryId | None = None
+    version: int = 1
 
     def __post_init__(self) -> None:
         _must_be_name(self.name)
@@ -154,16 +164,10 @@ class Variant:
             raise PriceMissing(sku=new.sku)
         for price in new.prices:
             _must_be_price(price)
-        for option in (*new.options.keys(), *new.options.values()):
-            if not _is_line(option, longest=MAX_OPTION):
-                raise MalformedOption(option=option)
-        name = new.name or ", ".join(new.options.values())
-        if name:
-            _must_be_name(name)
         return cls(
             id=VariantId(new_id()),
             sku=new.sku,
-            name=name,
+            name=_called(new.name, options=new.options),
             options=new.options,
             backorderable=new.backorderable,
             prices=prices,
@@ -241,7 +245,7 @@ class Product(Aggregate):
         _must_be_price(price)
         if not self.is_active:
             raise ProductAlreadyWithdrawn(product_id=self.id)
-        variant = self._variant(sku)
+        variant = self.variant(sku)
         previous = variant.prices.get(price.currency)
         if previous == price:
             return
@@ -257,6 +261,40 @@ class Product(Aggregate):
             )
         )
 
+    def describe(self, *, name: str, description: str, category_id: CategoryId, category: str, at: datetime) -> None:
+        """Call, describe and arrange it like this from now on, under the category of that slug."""
+        _must_be_name(name)
+        if (name, description, category_id) == (self.name, self.description, self.category_id):
+            return
+        self.name, self.description, self.category_id = name, description, category_id
+        self.record(
+            ProductChanged(product_id=self.id, name=name, description=description, category=category, occurred_at=at)
+        )
+
+    def add_variant(self, new: NewVariant, *, new_id: NewId, at: datetime) -> Variant:
+        """Sell it in one more variant, or refuse what is wrong with that."""
+        if not self.is_active:
+            raise ProductAlreadyWithdrawn(product_id=self.id)
+        variant = Variant.of(new, new_id=new_id)
+        if self.currency not in variant.prices:
+            raise PriceMissing(sku=variant.sku, currency=self.currency)
+        if any(each.sku == variant.sku for each in self.variants):
+            raise SkuTaken(sku=variant.sku)
+        self.variants = (*self.variants, variant)
+        self.record(VariantAdded(product_id=self.id, variant=variant.facts, occurred_at=at))
+        return variant
+
+    def change_variant(
+        self, *, sku: str, name: str, options: Mapping[str, str], backorderable: bool, at: datetime
+    ) -> Variant:
+        """Call and describe the variant like this from now on; its sku stays."""
+        variant = self.variant(sku)
+        name = _called(name, options=options)
+        if (name, options, backorderable) != (variant.name, variant.options, variant.backorderable):
+            variant.name, variant.options, variant.backorderable = name, options, backorderable
+            self.record(VariantChanged(product_id=self.id, variant=variant.facts, occurred_at=at))
+        return variant
+
     def withdraw(self, *, at: datetime) -> None:
         """Stop selling it; withdrawing twice is harmless."""
         if not self.is_active:
@@ -265,7 +303,12 @@ class Product(Aggregate):
         skus = tuple(variant.sku for variant in self.variants)
         self.record(ProductWithdrawn(product_id=self.id, skus=skus, occurred_at=at))
 
-    def _variant(self, sku: str) -> Variant:
+    def price_of(self, sku: str, *, currency: str) -> Money | None:
+        """Return what the variant costs in the currency, if it has a price in it."""
+        return self.variant(sku).prices.get(currency)
+
+    def variant(self, sku: str) -> Variant:
+        """Return the variant, or raise VariantNotFound."""
         for variant in self.variants:
             if variant.sku == sku:
                 return variant
@@ -289,3 +332,14 @@ def _must_be_price(price: Money) -> None:
 
 def _is_line(text: str, *, longest: int) -> bool:
     return 0 < len(text) <= longest and text.isprintable() and text == text.strip()
+
+
+def _called(name: str, *, options: Mapping[str, str]) -> str:
+    """Return the name, or the values of the options where there is none; refuse what is wrong with either."""
+    for option in (*options.keys(), *options.values()):
+        if not _is_line(option, longest=MAX_OPTION):
+            raise MalformedOption(option=option)
+    called = name or ", ".join(options.values())
+    if called:
+        _must_be_name(called)
+    return called

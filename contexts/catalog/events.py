@@ -62,3 +62,35 @@ class ProductWithdrawn(Event):
 
     product_id: UUID
     skus: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductChanged(Event):
+    """A product is called, described or arranged otherwise from now on."""
+
+    topic: ClassVar[str] = "catalog.product_changed.v1"
+
+    product_id: UUID
+    name: str
+    description: str
+    category: str  # slug
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantAdded(Event):
+    """A product is for sale in one more variant."""
+
+    topic: ClassVar[str] = "catalog.variant_added.v1"
+
+    product_id: UUID
+    variant: VariantFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantChanged(Event):
+    """A variant is called or described otherwise from now on; its sku stays."""
+
+    topic: ClassVar[str] = "catalog.variant_changed.v1"
+
+    product_id: UUID
+    variant: VariantFact

@@ -15,6 +15,7 @@ class CategoryRow(models.Model):
     slug = models.CharField(max_length=60)
     name = models.CharField(max_length=200)
     parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    version = models.PositiveIntegerField(db_default=1)
 
     class Meta:
         db_table = "catalog_category"

@@ -32,11 +32,17 @@ class Categories(Protocol):
     def find(self, slug: str) -> Category | None:
         """Return the category, if there is one with this slug."""
 
+    def get(self, category_id: CategoryId) -> Category:
+        """Return the category, locked for this unit of work, or raise CategoryNotFound."""
+
     def ids(self) -> Mapping[str, CategoryId]:
         """Return the id of each category by its slug."""
 
     def add(self, category: Category) -> None:
         """Store a new category, or raise CategorySlugTaken."""
+
+    def save(self, category: Category) -> Category:
+        """Store a changed category; return it at its new version."""
 
 
 class Availability(Protocol):

@@ -1,6 +1,8 @@
 """Catalog's ports kept in the database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from django.db import IntegrityError
 from django.db.models import F, QuerySet
@@ -8,6 +10,7 @@ from django.db.models import F, QuerySet
 from contexts.catalog.domain import (
     Category,
     CategoryId,
+    CategoryNotFound,
     CategorySlugTaken,
     Product,
     ProductId,
@@ -48,12 +51,8 @@ class DjangoProducts:
         """Store new products with what they recorded, or raise SkuTaken."""
         _refuse_taken([variant.sku for product in products for variant in product.variants])
         ProductRow.objects.bulk_create(map(_row_of, products))
-        try:
+        with _refusing_taken_skus():
             VariantRow.objects.bulk_create(_variant_rows_of(products))
-        except IntegrityError as error:
-            if _constraint_of(error) != SKU_IS_UNIQUE:
-                raise
-            raise SkuTaken from error
         PriceRow.objects.bulk_create(_price_rows_of(products))
         for product in products:
             product.version = FIRST_VERSION
@@ -62,6 +61,9 @@ class DjangoProducts:
     def save(self, product: Product) -> None:
         """Store a changed product with what it recorded."""
         saved = ProductRow.objects.filter(id=product.id, version=product.version).update(
+            name=product.name,
+            description=product.description,
+            category_id=product.category_id,
             is_active=product.is_active,
             price_from_minor=product.price_from.minor,
             version=F("version") + 1,
@@ -70,6 +72,13 @@ class DjangoProducts:
         if not saved:
             raise LostRace
         product.version += 1
+        with _refusing_taken_skus():
+            VariantRow.objects.bulk_create(
+                _variant_rows_of([product]),
+                update_conflicts=True,
+                unique_fields=["id"],
+                update_fields=["name", "options", "backorderable"],
+            )
         PriceRow.objects.bulk_create(
             _price_rows_of([product]),
             update_conflicts=True,
@@ -93,10 +102,14 @@ class DjangoCategories:
     def find(self, slug: str) -> Category | None:
         """Return the category, if there is one with this slug."""
         row = CategoryRow.objects.filter(slug=slug).first()
+        return _category_of(row) if row is not None else None
+
+    def get(self, category_id: CategoryId) -> Category:
+        """Return the category, locked for this unit of work, or raise CategoryNotFound."""
+        row = CategoryRow.objects.select_for_update().filter(id=category_id).first()
         if row is None:
-            return None
-        parent_id = CategoryId(row.parent_id) if row.parent_id else None
-        return Category(id=CategoryId(row.id), slug=row.slug, name=row.name, parent_id=parent_id)
+            raise CategoryNotFound(category_id=category_id)
+        return _category_of(row)
 
     def ids(self) -> Mapping[str, CategoryId]:
         """Return the id of each category by its slug."""
@@ -112,6 +125,35 @@ class DjangoCategories:
             if _constraint_of(error) != SLUG_IS_UNIQUE:
                 raise
             raise CategorySlugTaken(slug=category.slug) from error
+
+    def save(self, category: Category) -> Category:
+        """Store a changed category; return it at its new version."""
+        saved = CategoryRow.objects.filter(id=category.id, version=category.version).update(
+            name=category.name, version=F("version") + 1
+        )
+        if not saved:
+            raise LostRace
+        return replace(category, version=category.version + 1)
+
+
+def _category_of(row: CategoryRow) -> Category:
+    return Category(
+        id=CategoryId(row.id),
+        slug=row.slug,
+        name=row.name,
+        parent_id=CategoryId(row.parent_id) if row.parent_id else None,
+        version=row.version,
+    )
+
+
+@contextmanager
+def _refusing_taken_skus() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        if _constraint_of(error) != SKU_IS_UNIQUE:
+            raise
+        raise SkuTaken from error
 
 
 def _locked(found: QuerySet[ProductRow]) -> Product | None:

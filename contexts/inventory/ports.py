@@ -53,3 +53,6 @@ class Locations(Protocol):
 
     def ensure(self, *, code: str, name: str, priority: int) -> None:
         """Add the location unless there is one with this code."""
+
+    def codes(self) -> Sequence[str]:
+        """Return the code of each location, the preferred one first."""

@@ -190,3 +190,7 @@ class DjangoLocations:
     def ensure(self, *, code: str, name: str, priority: int) -> None:
         """Add the location unless there is one with this code."""
         LocationRow.objects.bulk_create([LocationRow(code=code, name=name, priority=priority)], ignore_conflicts=True)
+
+    def codes(self) -> Sequence[str]:
+        """Return the code of each location, the preferred one first."""
+        return list(LocationRow.objects.order_by("priority", "id").values_list("code", flat=True))

@@ -126,3 +126,19 @@ class EnsureLocation:
     def __call__(self, *, code: str, name: str, priority: int) -> None:
         with self.unit_of_work():
             self.locations.ensure(code=code, name=name, priority=priority)
+
+
+@dataclass(frozen=True, slots=True)
+class StockNewSkus:
+    """Have an item of each sku at each location, without a unit, so that operators can book what comes in."""
+
+    stock: StockItems
+    locations: Locations
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self, *, skus: Iterable[str]) -> None:
+        with self.unit_of_work():
+            places = self.locations.codes()
+            opening = [OpeningStock(sku=sku, location=code, units=0) for sku in skus for code in places]
+            self.stock.load(opening, at=self.now())

@@ -11,6 +11,7 @@ from contexts.inventory.use_cases import (
     ReleaseExpiredHolds,
     ReleaseStock,
     SecureStock,
+    StockNewSkus,
 )
 from shared.audit.trail import record_change
 from shared.persistence.clock import database_time
@@ -19,6 +20,7 @@ from shared.persistence.unit_of_work import atomic
 SOFT_HOLD = timedelta(minutes=15)
 
 _stock = DjangoStockItems()
+_locations = DjangoLocations()
 
 hold_stock = HoldStock(stock=_stock, unit_of_work=atomic, now=database_time, held_for=SOFT_HOLD)
 secure_stock = SecureStock(stock=_stock, unit_of_work=atomic, now=database_time)
@@ -26,4 +28,5 @@ release_stock = ReleaseStock(stock=_stock, unit_of_work=atomic)
 release_expired_holds = ReleaseExpiredHolds(stock=_stock, unit_of_work=atomic, now=database_time)
 adjust_stock = AdjustStock(stock=_stock, record_change=record_change, unit_of_work=atomic, now=database_time)
 load_opening_stock = LoadOpeningStock(stock=_stock, unit_of_work=atomic, now=database_time)
-ensure_location = EnsureLocation(locations=DjangoLocations(), unit_of_work=atomic)
+ensure_location = EnsureLocation(locations=_locations, unit_of_work=atomic)
+stock_new_skus = StockNewSkus(stock=_stock, locations=_locations, unit_of_work=atomic, now=database_time)

@@ -179,7 +179,7 @@ class OrderViewSet(ViewSet):
     """Orders of all customers."""
 
     lookup_value_converter = "uuid"
-    permission_scopes: ClassVar[dict[str, str]] = {"cancel": "ops:orders:write", "add_note": "ops:orders:write"}
+    permission_scopes: ClassVar[dict[str, str]] = {"cancel": "ops:orders:write", "add_note": "ops:notes:write"}
 
     def get_permissions(self) -> list[Any]:
         """Reading and writing need different scopes."""

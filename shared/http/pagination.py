@@ -117,6 +117,14 @@ def decode_id(cursor: str) -> UUID:
         raise InvalidCursor from None
 
 
+def decode_text(cursor: str) -> str:
+    """Return the text that a cursor of a list by text holds, or raise InvalidCursor."""
+    (text,) = decode_cursor(cursor, length=1)
+    if not isinstance(text, str):
+        raise InvalidCursor
+    return text
+
+
 def decode_number(cursor: str) -> int:
     """Return the number that a cursor of a numbered list holds, or raise InvalidCursor."""
     (number,) = decode_cursor(cursor, length=1)

@@ -1,11 +1,12 @@
 """Catalog's ports, kept in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contexts.catalog.domain import (
     Category,
     CategoryId,
+    CategoryNotFound,
     CategorySlugTaken,
     Product,
     ProductId,
@@ -13,6 +14,7 @@ from contexts.catalog.domain import (
     SkuTaken,
     VariantNotFound,
 )
+from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from tests.shared.fakes import Shelf
 
@@ -64,6 +66,18 @@ class InMemoryCategories:
 
     def find(self, slug: str) -> Category | None:
         return self._by_slug.get(slug)
+
+    def get(self, category_id: CategoryId) -> Category:
+        for category in self._by_slug.values():
+            if category.id == category_id:
+                return category
+        raise CategoryNotFound(category_id=category_id)
+
+    def save(self, category: Category) -> Category:
+        if self.get(category.id).version != category.version:
+            raise LostRace
+        self._by_slug[category.slug] = replace(category, version=category.version + 1)
+        return self._by_slug[category.slug]
 
     def ids(self) -> Mapping[str, CategoryId]:
         return {slug: category.id for slug, category in self._by_slug.items()}

@@ -124,7 +124,7 @@ class TestChangePrice:
         row = a_product_row(sku="MUG-SAND", is_active=False)
         given = {"sku": "MUG-SAND", "amount": "19.50", "currency": "EUR"}
         operator.post(dialog(row, "reprice"), DIALOG | given)
-        assert "no longer for sale, so its price cannot be changed" in notes(operator, row)
+        assert "no longer for sale, so its price cannot be changed, and" in notes(operator, row)
 
     def test_is_not_for_those_who_may_only_look(self, viewer: Client) -> None:
         row = a_product_row(sku="MUG-SAND")

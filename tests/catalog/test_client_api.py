@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from contexts.catalog import queries
 from contexts.catalog.domain import ProductId
 from contexts.catalog.models import ProductRow
 from contexts.catalog.queries import ListProducts, ProductFilter
+from contexts.catalog.queries import shop as queries
 from contexts.catalog.wiring import change_price, list_products, withdraw_product
 from shared.http.pagination import encode_cursor, walking
 from shared.persistence.identifiers import new_id

@@ -15,9 +15,19 @@ from contexts.catalog.domain import (
     Product,
     ProductAlreadyWithdrawn,
     ProductWithoutVariants,
+    SkuTaken,
     VariantNotFound,
 )
-from contexts.catalog.events import PriceChanged, PriceFact, ProductAdded, ProductWithdrawn, VariantFact
+from contexts.catalog.events import (
+    PriceChanged,
+    PriceFact,
+    ProductAdded,
+    ProductChanged,
+    ProductWithdrawn,
+    VariantAdded,
+    VariantChanged,
+    VariantFact,
+)
 from shared.domain.model import Event
 from shared.domain.money import Money
 from shared.persistence.identifiers import new_id
@@ -174,6 +184,87 @@ class TestWithdraw:
         events_of(product)
         product.withdraw(at=NOW)
         assert events_of(product) == []
+
+
+class TestDescribe:
+    def test_tells_how_it_is_called_now(self) -> None:
+        product = a_product()
+
+        product.describe(name="Cup", description="Small.", category_id=product.category_id, category="kitchen", at=NOW)
+
+        (event,) = events_of(product)
+        assert event == ProductChanged(
+            product_id=product.id, name="Cup", description="Small.", category="kitchen", occurred_at=NOW
+        )
+
+    def test_as_it_is_already_is_no_news(self) -> None:
+        product = a_product()
+
+        product.describe(
+            name=product.name,
+            description=product.description,
+            category_id=product.category_id,
+            category="kitchen",
+            at=NOW,
+        )
+
+        assert events_of(product) == []
+
+    def test_refuses_a_malformed_name(self) -> None:
+        product = a_product()
+
+        with pytest.raises(MalformedName):
+            product.describe(name=" ", description="", category_id=product.category_id, category="kitchen", at=NOW)
+
+
+class TestAddVariant:
+    def test_tells_all_that_others_need(self) -> None:
+        product = a_product()
+
+        added = product.add_variant(a_new_variant("MUG-MOSS", "9.00"), new_id=new_id, at=NOW)
+
+        assert [variant.sku for variant in product.variants] == ["MUG-SAND", "MUG-MOSS"]
+        assert product.price_from == euros("9.00")
+        assert events_of(product) == [VariantAdded(product_id=product.id, variant=added.facts, occurred_at=NOW)]
+
+    def test_refuses_a_sku_that_it_has_a_missing_price_and_a_withdrawn_product(self) -> None:
+        product = a_product()
+
+        with pytest.raises(SkuTaken):
+            product.add_variant(a_new_variant("MUG-SAND"), new_id=new_id, at=NOW)
+        with pytest.raises(PriceMissing):
+            product.add_variant(a_new_variant("MUG-MOSS", prices=(Money(1, "USD"),)), new_id=new_id, at=NOW)
+        product.withdraw(at=NOW)
+        with pytest.raises(ProductAlreadyWithdrawn):
+            product.add_variant(a_new_variant("MUG-MOSS"), new_id=new_id, at=NOW)
+
+
+class TestChangeVariant:
+    def test_tells_what_it_is_called_now(self) -> None:
+        product = a_product()
+
+        changed = product.change_variant(
+            sku="MUG-SAND", name="", options={"colour": "dune"}, backorderable=True, at=NOW
+        )
+
+        assert (changed.name, changed.backorderable) == ("dune", True)
+        assert events_of(product) == [VariantChanged(product_id=product.id, variant=changed.facts, occurred_at=NOW)]
+
+    def test_as_it_is_already_is_no_news(self) -> None:
+        product = a_product()
+        variant = product.variant("MUG-SAND")
+
+        product.change_variant(
+            sku="MUG-SAND", name=variant.name, options=variant.options, backorderable=variant.backorderable, at=NOW
+        )
+
+        assert events_of(product) == []
+
+    def test_refuses_a_malformed_option_and_an_unknown_sku(self) -> None:
+        with pytest.raises(MalformedOption):
+            a_product().change_variant(sku="MUG-SAND", name="", options={"": "x"}, backorderable=False, at=NOW)
+        with pytest.raises(VariantNotFound):
+            a_product().change_variant(sku="PAN", name="", options={}, backorderable=False, at=NOW)
 
 
 class TestCategory:

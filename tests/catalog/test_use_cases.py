@@ -24,7 +24,7 @@ from contexts.catalog.use_cases import (
 from shared.persistence.identifiers import new_id
 from tests.catalog.builders import a_new_product, a_new_variant, euros
 from tests.catalog.fakes import InMemoryCategories, InMemoryProducts
-from tests.shared.fakes import ObservedUnitOfWork, SettableClock
+from tests.shared.fakes import InMemoryAuditTrail, ObservedUnitOfWork, SettableClock
 
 clock = SettableClock()
 
@@ -37,14 +37,21 @@ def products() -> InMemoryProducts:
 @pytest.fixture
 def categories() -> InMemoryCategories:
     categories = InMemoryCategories()
-    AddCategory(categories=categories, unit_of_work=nullcontext, new_id=new_id)(slug="kitchen", name="Kitchen")
+    AddCategory(categories=categories, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, new_id=new_id)(
+        slug="kitchen", name="Kitchen"
+    )
     return categories
 
 
 @pytest.fixture
 def add_product(products: InMemoryProducts, categories: InMemoryCategories) -> AddProduct:
     return AddProduct(
-        products=products, categories=categories, unit_of_work=ObservedUnitOfWork(), now=clock, new_id=new_id
+        products=products,
+        categories=categories,
+        record_change=InMemoryAuditTrail(),
+        unit_of_work=ObservedUnitOfWork(),
+        now=clock,
+        new_id=new_id,
     )
 
 
@@ -80,19 +87,25 @@ class TestAddProduct:
 class TestChangePrice:
     def test_tells_the_new_price(self, add_product: AddProduct, products: InMemoryProducts) -> None:
         product_id = add_product(product=a_new_product())
-        ChangePrice(products=products, unit_of_work=nullcontext, now=clock)(sku="MUG-SAND", price=euros("19.00"))
+        ChangePrice(products=products, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, now=clock)(
+            sku="MUG-SAND", price=euros("19.00")
+        )
         assert products.get(product_id).price_from == euros("19.00")
         assert isinstance(products.shelf.events[-1], PriceChanged)
 
     def test_is_refused_for_an_unknown_sku(self, products: InMemoryProducts) -> None:
         with pytest.raises(VariantNotFound, match="no variant with this sku"):
-            ChangePrice(products=products, unit_of_work=nullcontext, now=clock)(sku="PAN", price=euros("1.00"))
+            ChangePrice(products=products, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, now=clock)(
+                sku="PAN", price=euros("1.00")
+            )
 
 
 class TestWithdrawProduct:
     def test_tells_that_it_is_gone(self, add_product: AddProduct, products: InMemoryProducts) -> None:
         product_id = add_product(product=a_new_product())
-        withdraw = WithdrawProduct(products=products, unit_of_work=nullcontext, now=clock)
+        withdraw = WithdrawProduct(
+            products=products, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, now=clock
+        )
         withdraw(product_id=product_id)
         withdraw(product_id=product_id)
         assert not products.get(product_id).is_active
@@ -100,16 +113,20 @@ class TestWithdrawProduct:
 
     def test_is_refused_for_an_unknown_product(self, products: InMemoryProducts) -> None:
         with pytest.raises(ProductNotFound, match="no such product"):
-            WithdrawProduct(products=products, unit_of_work=nullcontext, now=clock)(product_id=ProductId(new_id()))
+            WithdrawProduct(products=products, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, now=clock)(
+                product_id=ProductId(new_id())
+            )
 
 
 class TestAddCategory:
     def test_is_harmless_when_it_is_there(self, categories: InMemoryCategories) -> None:
-        add = AddCategory(categories=categories, unit_of_work=nullcontext, new_id=new_id)
+        add = AddCategory(
+            categories=categories, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, new_id=new_id
+        )
         assert add(slug="kitchen", name="Kitchen") == categories.ids()["kitchen"]
 
     def test_puts_it_below_its_parent(self, categories: InMemoryCategories) -> None:
-        AddCategory(categories=categories, unit_of_work=nullcontext, new_id=new_id)(
+        AddCategory(categories=categories, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, new_id=new_id)(
             slug="brewing", name="Brewing", parent="kitchen"
         )
         brewing = categories.find("brewing")
@@ -120,16 +137,18 @@ class TestAddCategory:
     def test_is_refused_when_the_slug_means_something_else(
         self, categories: InMemoryCategories, name: str, parent: str | None
     ) -> None:
-        add = AddCategory(categories=categories, unit_of_work=nullcontext, new_id=new_id)
+        add = AddCategory(
+            categories=categories, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, new_id=new_id
+        )
         add(slug="tea", name="Tea")
         with pytest.raises(CategorySlugTaken, match="has this slug already"):
             add(slug="kitchen", name=name, parent=parent)
 
     def test_is_refused_below_an_unknown_parent(self, categories: InMemoryCategories) -> None:
         with pytest.raises(CategoryNotFound, match="no category with this slug"):
-            AddCategory(categories=categories, unit_of_work=nullcontext, new_id=new_id)(
-                slug="brewing", name="Brewing", parent="garden"
-            )
+            AddCategory(
+                categories=categories, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, new_id=new_id
+            )(slug="brewing", name="Brewing", parent="garden")
 
 
 class TestLoadProducts:
@@ -165,7 +184,9 @@ class TestLoadProducts:
     ) -> None:
         load_products(products=[a_new_product()])
         product_id = ProductId(products.get_by_sku("MUG-SAND").id)
-        WithdrawProduct(products=products, unit_of_work=nullcontext, now=clock)(product_id=product_id)
+        WithdrawProduct(products=products, record_change=InMemoryAuditTrail(), unit_of_work=nullcontext, now=clock)(
+            product_id=product_id
+        )
         changed = [a_new_product(a_new_variant(price="19.00"))]
         assert load_products(products=changed, update_prices=True) == Loaded()
 

@@ -44,6 +44,10 @@ class InMemoryLocations:
         """Add the location unless there is one with this code."""
         self.known.setdefault(code, (name, priority))
 
+    def codes(self) -> Sequence[str]:
+        """Return the code of each location, the preferred one first."""
+        return sorted(self.known, key=lambda code: self.known[code][1])
+
 
 class InMemoryStockItems:
     """The port StockItems, in dictionaries."""

@@ -22,6 +22,7 @@ from contexts.inventory.use_cases import (
     ReleaseExpiredHolds,
     ReleaseStock,
     SecureStock,
+    StockNewSkus,
 )
 from shared.domain.errors import VersionMismatch
 from tests.inventory.builders import MUG, SHIRT, a_stock_item, an_order_id
@@ -302,6 +303,25 @@ class TestAdjustStock:
 
         assert refusal.value.code == "stock_item_not_found"
         assert refusal.value.details == {"stock_item_id": unknown}
+
+
+class TestStockNewSkus:
+    def test_has_an_item_without_a_unit_at_each_location(self, inventory: Inventory) -> None:
+        for place, code in enumerate(("berlin", "paris")):
+            inventory.locations.ensure(code=code, name=code.title(), priority=place)
+        inventory.load(opening=[OpeningStock(sku=SHIRT, location="berlin", units=5)])
+        stock_new_skus = StockNewSkus(
+            stock=inventory.stock,
+            locations=inventory.locations,
+            unit_of_work=inventory.unit_of_work,
+            now=inventory.clock,
+        )
+
+        stock_new_skus(skus=[SHIRT, MUG])
+        stock_new_skus(skus=[SHIRT, MUG])
+
+        offers = [(offer.sku, offer.available) for offer in inventory.stock.offers_of([SHIRT, MUG])]
+        assert sorted(offers) == sorted([(SHIRT, 5), (SHIRT, 0), (MUG, 0), (MUG, 0)])
 
 
 class TestLoadOpeningStock:

@@ -405,6 +405,8 @@ class TestAccess:
         assert shop.get(f"{LIST}/{order['id']}/notes", as_=reader).status_code == 200
         for act in (cancel, write):
             assert code_of(act(shop, order, as_=reader)) == (403, "insufficient_scope")
+        assert write(shop, order, as_=a_key("ops:notes:write")).status_code == 201
+        assert code_of(cancel(shop, order, as_=a_key("ops:notes:write"))) == (403, "insufficient_scope")
 
     def test_is_not_for_customers(self, shop: Shop) -> None:
         _, token = a_customer()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from math import ceil
 from typing import Any
 
 from django.contrib.admin.apps import AdminConfig
@@ -16,6 +17,18 @@ View = Callable[..., HttpResponseBase]
 
 class OrderlyAdminSite(UnfoldAdminSite):
     """The admin; a site of its own, so that Orderly decides who gets in and notes who acts."""
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Show the log-in page; with 429 and how long to wait after too many wrong passwords."""
+        from config.log_in import LogInForm  # it needs the models, which this site is there before
+
+        self.login_form = LogInForm
+        response: HttpResponseBase = super().login(request, extra_context)
+        refusal = getattr(request, "login_refusal", None)
+        if refusal is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(ceil(refusal.details["retry_after"]))
+        return response
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Wrap a page so that whatever it sets in motion is recorded as done by the operator."""

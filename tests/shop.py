@@ -82,7 +82,7 @@ def a_key(*scopes: str) -> str:
 def a_customer(email: str = "ada@example.com") -> tuple[UUID, str]:
     """Register a customer; return the account's id and an access token."""
     account = identity.register_customer(email=email, password=PASSWORD, name="Ada Lovelace")
-    return account.id, identity.issue_tokens(email=email, password=PASSWORD).access_token
+    return account.id, identity.issue_tokens(email=email, password=PASSWORD, address="127.0.0.1").access_token
 
 
 def an_order(**changes: Any) -> dict[str, Any]:

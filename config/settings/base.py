@@ -93,6 +93,7 @@ API_DOCUMENTS = {
     "/api/v1/": "config.client_api.document",
     "/api/ops/v1/": "config.operator_api.document",
 }
+AUTHENTICATION_BACKENDS = ["contexts.identity.public.GuardedBackend"]
 SCOPES_OF_STAFF = "contexts.identity.public.scopes_of_staff"
 ROLE_SCOPES = {name: rights.scopes for name, rights in ROLES.items()}
 AUTH_PASSWORD_VALIDATORS = [

@@ -83,6 +83,14 @@ class ApiKeys(Protocol):
         """Write down that the key was used; of several at once, any may win."""
 
 
+class LoginGuard(Protocol):
+    def begin(self, *, account: str, address: str) -> None:
+        """Count an attempt to log in, or raise TooManyFailedLogins; an account has a guard for each address."""
+
+    def forgive(self, *, account: str, address: str) -> None:
+        """Take the attempt back, for it succeeded."""
+
+
 class Passwords(Protocol):
     def hash(self, password: str) -> str:
         """Return the password as it is stored."""

@@ -1,11 +1,17 @@
 """What others may ask identity synchronously."""
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 
 from contexts.identity import queries, wiring
+from contexts.identity.domain import TooManyFailedLogins
 from shared.http.auth import Caller
+from shared.http.throttling import address_of
 
 
 def authenticate(token: str) -> Caller:
@@ -23,3 +29,24 @@ def scopes_of_staff(account_id: UUID) -> frozenset[str] | None:
     """Return what a member of staff may ask for at present, or None when the account is no (active) staff."""
     member = wiring.staff.find(account_id)
     return member.scopes(settings.ROLE_SCOPES) if member else None
+
+
+class GuardedBackend(ModelBackend):
+    """How Django's own log-in, which the admin uses, finds out who somebody is: not before the guard was asked."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        """Return the account, or None; after too many failures the request carries ``login_refusal`` instead."""
+        if request is None or username is None:
+            return super().authenticate(request, username, password, **kwargs)
+        whose = {"account": username.strip().lower(), "address": address_of(request)}
+        try:
+            wiring.login_guard.begin(**whose)
+        except TooManyFailedLogins as refusal:
+            request.login_refusal = refusal  # type: ignore[attr-defined]  # for the page that shows it
+            raise PermissionDenied from None
+        user = super().authenticate(request, username, password, **kwargs)
+        if user is not None:
+            wiring.login_guard.forgive(**whose)
+        return user

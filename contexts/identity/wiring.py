@@ -12,6 +12,7 @@ from contexts.identity.gateways import (
     GoogleAddressRules,
     SignedAccessTokens,
     SignedLinks,
+    ValkeyLoginGuard,
     new_key_id,
     new_secret,
 )
@@ -56,6 +57,8 @@ from contexts.identity.use_cases import (
 from shared.audit.trail import record_change
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
+from shared.resilience.attempts import SharedAttempts
+from shared.resilience.brief_valkey import BriefValkey
 from shared.saga.registry import register
 
 accounts = DjangoAccounts()
@@ -69,6 +72,9 @@ address_books = DjangoAddressBooks()
 address_rules = GoogleAddressRules()
 links = SignedLinks()
 passwords = DjangoPasswords()
+login_guard = ValkeyLoginGuard(
+    SharedAttempts(BriefValkey(settings.REDIS_URL, complaint="failed_log_ins_are_not_counted"))
+)
 policy = DjangoPasswordPolicy()
 access_tokens = SignedAccessTokens(seeds=settings.JWT_SIGNING_KEYS, lifetime=settings.ACCESS_TOKEN_LIFETIME)
 
@@ -111,6 +117,7 @@ issue_tokens = IssueTokens(
     accounts=accounts,
     token_families=token_families,
     passwords=passwords,
+    guard=login_guard,
     access_tokens=access_tokens,
     refresh_lifetime=settings.REFRESH_TOKEN_LIFETIME,
     unit_of_work=atomic,
@@ -135,6 +142,7 @@ change_password = ChangePassword(
     accounts=accounts,
     token_families=token_families,
     passwords=passwords,
+    guard=login_guard,
     policy=policy,
     access_tokens=access_tokens,
     refresh_lifetime=settings.REFRESH_TOKEN_LIFETIME,

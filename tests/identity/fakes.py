@@ -1,5 +1,6 @@
 """The ports of identity in memory."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from contexts.identity.domain import (
     RefreshToken,
     Staff,
     TokenFamily,
+    TooManyFailedLogins,
     WeakPassword,
 )
 from shared.domain.errors import ExternalAPIError, LostRace
@@ -261,3 +263,19 @@ class InMemoryStaffList:
         if account is None or not account.is_active or not account.is_staff:
             return None
         return Staff(is_superuser=account.is_superuser, roles=self.roles.get(account_id, frozenset()))
+
+
+@dataclass
+class CountingLoginGuard:
+    """Lets so many attempts fail for each account and address, and then none."""
+
+    free: int = 5
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def begin(self, *, account: str, address: str) -> None:
+        if self.failures[account, address] >= self.free:
+            raise TooManyFailedLogins(retry_after=30)
+        self.failures[account, address] += 1
+
+    def forgive(self, *, account: str, address: str) -> None:
+        del self.failures[account, address]

@@ -153,7 +153,8 @@ def ada() -> dict[str, str]:
 
 def headers_of(email: str) -> dict[str, str]:
     an_account_row(email=email)
-    return {"Authorization": f"Bearer {issue_tokens(email=email, password=PASSWORD).access_token}"}
+    tokens = issue_tokens(email=email, password=PASSWORD, address="127.0.0.1")
+    return {"Authorization": f"Bearer {tokens.access_token}"}
 
 
 @pytest.mark.django_db

@@ -119,7 +119,7 @@ class TestAccounts:
 
     def test_are_logged_out_when_deactivated(self, site: Client) -> None:
         row = an_account_row()
-        tokens = issue_tokens(email=row.email, password=PASSWORD)
+        tokens = issue_tokens(email=row.email, password=PASSWORD, address="127.0.0.1")
         self.change(site, row, is_active="")
         row.refresh_from_db()
         assert not row.is_active
@@ -129,11 +129,11 @@ class TestAccounts:
 
     def test_are_logged_out_when_given_a_new_password(self, site: Client) -> None:
         row = an_account_row()
-        tokens = issue_tokens(email=row.email, password=PASSWORD)
+        tokens = issue_tokens(email=row.email, password=PASSWORD, address="127.0.0.1")
         page = reverse("admin:auth_user_password_change", args=[row.pk])
         assert site.get(page).status_code == 200
         site.post(page, {"password1": NEXT_PASSWORD, "password2": NEXT_PASSWORD})
-        assert issue_tokens(email=row.email, password=NEXT_PASSWORD)
+        assert issue_tokens(email=row.email, password=NEXT_PASSWORD, address="127.0.0.1")
         with pytest.raises(InvalidToken):
             refresh_tokens(refresh_token=tokens.refresh_token)
 
@@ -276,7 +276,7 @@ class TestAccountManager:
 class TestForgetExpiredTokens:
     def test_is_a_task(self) -> None:
         row = an_account_row()
-        tokens = issue_tokens(email=row.email, password=PASSWORD)
+        tokens = issue_tokens(email=row.email, password=PASSWORD, address="127.0.0.1")
         row.refresh_tokens.update(expires_at=timezone.now() - timedelta(days=1))
         forget_expired_tokens()
         assert not row.refresh_tokens.exists()

@@ -310,7 +310,7 @@ class TestParallelReset:
         account = DjangoAccounts().find(row.pk)
         assert account
         token = SignedLinks().make(RESET, account=account, at=timezone.now())
-        session = issue_tokens(email=row.email, password=PASSWORD)
+        session = issue_tokens(email=row.email, password=PASSWORD, address="127.0.0.1")
         together = Barrier(4)
 
         def reset(number: int) -> bool:

@@ -163,7 +163,7 @@ class TestRoles:
         return row
 
     def token(self, *roles: str) -> str:
-        return issue_tokens(email=self.member(*roles).email, password=PASSWORD).access_token
+        return issue_tokens(email=self.member(*roles).email, password=PASSWORD, address="127.0.0.1").access_token
 
     def test_are_groups_with_permissions(self) -> None:
         assert set(Group.objects.values_list("name", flat=True)) == set(ROLES)

@@ -217,7 +217,7 @@ class TestApiKeys:
 class TestParallelRenewal:
     def test_lets_one_through_and_then_ends_the_family(self) -> None:
         row = an_account_row()
-        tokens = issue_tokens(email=row.email, password=PASSWORD)
+        tokens = issue_tokens(email=row.email, password=PASSWORD, address="127.0.0.1")
         together = Barrier(4)
 
         def renew(_: int) -> str | None:

@@ -86,7 +86,9 @@ class TestIssueTokens:
                 return super().verify(password, password_hash)
 
         with pytest.raises(InvalidCredentials):
-            replace(identity.log_in, passwords=SlowPasswords())(email="ada@example.com", password=PASSWORD)
+            replace(identity.issue_tokens, passwords=SlowPasswords())(
+                email="ada@example.com", password=PASSWORD, address="192.0.2.1"
+            )
         assert identity.families.tokens == {}
 
 

@@ -33,6 +33,7 @@ from shared.persistence.identifiers import new_id
 from tests.identity.builders import NOW, PASSWORD, an_account
 from tests.identity.fakes import (
     BegunSagas,
+    CountingLoginGuard,
     InMemoryAccounts,
     InMemoryApiKeys,
     InMemoryLinkRequests,
@@ -65,6 +66,7 @@ class Identity:
     links: PlainLinks = field(default_factory=PlainLinks)
     mailbox: MailboxOfAll = field(default_factory=MailboxOfAll)
     mailing: BegunSagas = field(default_factory=BegunSagas)
+    guard: CountingLoginGuard = field(default_factory=CountingLoginGuard)
     audit: InMemoryAuditTrail = field(default_factory=InMemoryAuditTrail)
     clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
     secrets: NumberedSecrets = field(default_factory=NumberedSecrets)
@@ -82,8 +84,10 @@ class Identity:
             self.accounts, self.passwords, self.policy, self.request_link, nullcontext, self.clock, new_id
         )
         log_in_parts = (self.access, MONTH, nullcontext, self.clock, new_id, self.secrets)
-        self.log_in = IssueTokens(self.accounts, self.families, self.passwords, *log_in_parts)
-        self.change_password = ChangePassword(self.accounts, self.families, self.passwords, self.policy, *log_in_parts)
+        self.issue_tokens = IssueTokens(self.accounts, self.families, self.passwords, self.guard, *log_in_parts)
+        self.change_password = ChangePassword(
+            self.accounts, self.families, self.passwords, self.guard, self.policy, *log_in_parts
+        )
         self.refresh = RefreshTokens(self.accounts, self.families, *log_in_parts)
         self.log_out = RevokeTokens(self.families, nullcontext, self.clock)
         self.end_sessions = EndSessions(self.accounts, self.families, nullcontext, self.clock)
@@ -102,6 +106,9 @@ class Identity:
         self.rotate_key = RotateApiKey(self.keys, self.create_key, nullcontext, self.clock, self.audit)
         self.ensure_key = EnsureApiKey(self.keys, self.create_key, nullcontext, self.clock)
         self.authenticate = Authenticate(self.staff, {"viewer": ["ops:*:read"]}, self.keys, self.access, self.clock)
+
+    def log_in(self, *, email: str, password: str, address: str = "192.0.2.1") -> IssuedTokens:
+        return self.issue_tokens(email=email, password=password, address=address)
 
     def holds(self, account: Account) -> Account:
         self.accounts.add(account)

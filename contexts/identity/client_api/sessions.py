@@ -10,7 +10,7 @@ from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, 
 from contexts.identity.domain import IssuedTokens
 from contexts.identity.wiring import change_password, end_sessions, issue_tokens, refresh_tokens, revoke_tokens
 from shared.http.schemas import In, ProblemOut
-from shared.http.throttling import Throttled
+from shared.http.throttling import Throttled, address_of
 
 router = Router(tags=["identity"])
 
@@ -53,9 +53,9 @@ class TokensOut(Schema):
     response={200: TokensOut, 401: ProblemOut, 429: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="issue_tokens",
 )
-def log_in(request: HttpRequest, payload: IssueTokensIn, response: HttpResponse) -> TokensOut:  # noqa: ARG001 - Ninja's signature
+def log_in(request: HttpRequest, payload: IssueTokensIn, response: HttpResponse) -> TokensOut:
     """Log in; the access token is good for a quarter of an hour, the refresh token for one renewal."""
-    tokens = issue_tokens(email=payload.email, password=payload.password)
+    tokens = issue_tokens(email=payload.email, password=payload.password, address=address_of(request))
     return _not_to_be_stored(response, tokens)
 
 
@@ -96,13 +96,16 @@ def log_out_everywhere(request: HttpRequest) -> Status[None]:
 @router.put(
     "/me/password",
     auth=OWN_PROFILE,
-    response={200: TokensOut, 401: ProblemOut, 403: ProblemOut, **BAD_BODY, **TROUBLE},
+    response={200: TokensOut, 401: ProblemOut, 403: ProblemOut, 429: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="change_own_password",
 )
 def set_password(request: HttpRequest, payload: ChangePasswordIn, response: HttpResponse) -> TokensOut:
     """Change the own password; all other sessions end, and this one goes on with the pair in the answer."""
     tokens = change_password(
-        account_id=person_of(request), current_password=payload.current_password, password=payload.password
+        account_id=person_of(request),
+        current_password=payload.current_password,
+        password=payload.password,
+        address=address_of(request),
     )
     return _not_to_be_stored(response, tokens)
 

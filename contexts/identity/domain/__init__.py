@@ -75,6 +75,7 @@ from contexts.identity.domain.tokens import (
     RefreshToken,
     Renewal,
     TokenFamily,
+    TooManyFailedLogins,
     digest_of,
 )
 
@@ -137,6 +138,7 @@ __all__ = [
     "Staff",
     "StaffNotErasable",
     "TokenFamily",
+    "TooManyFailedLogins",
     "WeakPassword",
     "WrongPassword",
     "digest_of",

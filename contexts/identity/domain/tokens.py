@@ -9,13 +9,17 @@ from typing import Literal
 from uuid import UUID
 
 from contexts.identity.domain.accounts import PersonKind
-from shared.domain.errors import NotAuthenticatedError
+from shared.domain.errors import NotAuthenticatedError, TooManyRequestsError
 
 CallerKind = Literal["customer", "staff", "key"]
 
 
 class InvalidCredentials(NotAuthenticatedError):
     """The e-mail address or the password is wrong."""
+
+
+class TooManyFailedLogins(TooManyRequestsError):
+    """There were too many wrong passwords from where you are; try again after as many seconds as Retry-After says."""
 
 
 class InvalidToken(NotAuthenticatedError):

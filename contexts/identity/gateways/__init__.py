@@ -9,6 +9,9 @@ from contexts.identity.gateways.addresses import (
 from contexts.identity.gateways.links import (
     SignedLinks,
 )
+from contexts.identity.gateways.log_ins import (
+    ValkeyLoginGuard,
+)
 from contexts.identity.gateways.mail import (
     DjangoMailer,
     MailNotAccepted,
@@ -36,6 +39,7 @@ __all__ = [
     "OwaspArgon2PasswordHasher",
     "SignedAccessTokens",
     "SignedLinks",
+    "ValkeyLoginGuard",
     "new_key_id",
     "new_secret",
 ]

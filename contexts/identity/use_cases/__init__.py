@@ -21,7 +21,6 @@ from contexts.identity.use_cases.authentication import (
     Authenticate,
 )
 from contexts.identity.use_cases.erasure import (
-    WATCHED_FOR,
     EraseCustomer,
     ExportPersonalData,
     FinishErasures,
@@ -43,7 +42,6 @@ from contexts.identity.use_cases.sessions import (
 )
 
 __all__ = [
-    "WATCHED_FOR",
     "AddAddress",
     "Authenticate",
     "ChangeAddress",

@@ -18,7 +18,15 @@ from contexts.identity.domain import (
     WrongPassword,
     digest_of,
 )
-from contexts.identity.ports import AccessTokens, Accounts, NewSecret, PasswordPolicy, Passwords, TokenFamilies
+from contexts.identity.ports import (
+    AccessTokens,
+    Accounts,
+    LoginGuard,
+    NewSecret,
+    PasswordPolicy,
+    Passwords,
+    TokenFamilies,
+)
 from shared.domain.ports import Clock, NewId, UnitOfWork
 
 FORGOTTEN_AT_ONCE = 5000  # rows
@@ -31,6 +39,7 @@ class IssueTokens:
     accounts: Accounts
     token_families: TokenFamilies
     passwords: Passwords
+    guard: LoginGuard
     access_tokens: AccessTokens
     refresh_lifetime: timedelta
     unit_of_work: UnitOfWork
@@ -38,11 +47,13 @@ class IssueTokens:
     new_id: NewId
     new_secret: NewSecret
 
-    def __call__(self, *, email: str, password: str) -> IssuedTokens:
-        """Return a pair of tokens, or raise InvalidCredentials.
+    def __call__(self, *, email: str, password: str, address: str) -> IssuedTokens:
+        """Return a pair of tokens, or raise InvalidCredentials or TooManyFailedLogins.
 
         An unknown address takes as long as a wrong password, so that the time tells nobody who has an account.
         """
+        named = email.strip().lower()
+        self.guard.begin(account=named, address=address)
         account = self._account_of(email)
         is_right = self.passwords.verify(password, account.password_hash if account else None)
         if account is None or not is_right or not account.is_active:
@@ -59,6 +70,7 @@ class IssueTokens:
             if self.accounts.get(account.id).password_hash != account.password_hash:
                 raise InvalidCredentials  # changed while it was checked: that change ends this session as well
             self.token_families.save(family)
+        self.guard.forgive(account=named, address=address)
         return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
 
     def _account_of(self, email: str) -> Account | None:
@@ -139,6 +151,7 @@ class ChangePassword:
     accounts: Accounts
     token_families: TokenFamilies
     passwords: Passwords
+    guard: LoginGuard
     policy: PasswordPolicy
     access_tokens: AccessTokens
     refresh_lifetime: timedelta
@@ -147,13 +160,18 @@ class ChangePassword:
     new_id: NewId
     new_secret: NewSecret
 
-    def __call__(self, *, account_id: UUID, current_password: str, password: str) -> IssuedTokens:
-        """Return the only pair of tokens that is good from now on, or raise WrongPassword or WeakPassword."""
+    def __call__(self, *, account_id: UUID, current_password: str, password: str, address: str) -> IssuedTokens:
+        """Return the only pair of tokens that is good from now on.
+
+        Raises WrongPassword, WeakPassword, or TooManyFailedLogins: a stolen access token is no licence to guess.
+        """
         known = self.accounts.find(account_id)
         if known is None or not known.is_active:
             raise AccountNotActive
+        self.guard.begin(account=known.email.text, address=address)
         if not self.passwords.verify(current_password, known.password_hash):
             raise WrongPassword
+        self.guard.forgive(account=known.email.text, address=address)
         self.policy.check(password, email=known.email, name=known.name)
         password_hash = self.passwords.hash(password)  # slow on purpose: before the transaction, not in it
         now, secret = self.now(), self.new_secret()

@@ -179,6 +179,22 @@ class AddressRow(models.Model):
         )
 
 
+class RecoveryCodeRow(models.Model):
+    """A code that stands in once for a second factor that is not at hand; known by its digest only."""
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(AccountRow, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "identity_recovery_code"
+        verbose_name = "recovery code"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "digest"], name="identity_recovery_code_once"),
+        ]
+
+
 class LinkRequestRow(models.Model):
     """A wish for a mail with a link; kept for a day, whether there is such an account or not."""
 

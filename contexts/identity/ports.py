@@ -91,6 +91,14 @@ class LoginGuard(Protocol):
         """Take the attempt back, for it succeeded."""
 
 
+class SecondFactors(Protocol):
+    def is_wanted_of(self, account_id: UUID) -> bool:
+        """Tell whether a member of staff has to show a second factor."""
+
+    def admits(self, account_id: UUID, code: str) -> bool:
+        """Tell whether the code is good now; it is not a second time."""
+
+
 class Passwords(Protocol):
     def hash(self, password: str) -> str:
         """Return the password as it is stored."""

@@ -25,9 +25,14 @@ def email_of(account_id: UUID) -> str | None:
     return queries.email_of(account_id=account_id)
 
 
-def scopes_of_staff(account_id: UUID) -> frozenset[str] | None:
-    """Return what a member of staff may ask for at present, or None when the account is no (active) staff."""
+def scopes_of_staff(account_id: UUID, *, is_verified: bool) -> frozenset[str] | None:
+    """Return what a member of staff may ask for in a session at present.
+
+    None when the account is no (active) staff, or has to show its second factor first (``is_verified``).
+    """
     member = wiring.staff.find(account_id)
+    if not is_verified and wiring.second_factors.is_wanted_of(account_id):
+        return None
     return member.scopes(settings.ROLE_SCOPES) if member else None
 
 

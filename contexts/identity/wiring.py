@@ -24,6 +24,7 @@ from contexts.identity.repositories import (
     DjangoOwnRecords,
     DjangoStaffList,
     DjangoTokenFamilies,
+    OtpSecondFactors,
 )
 from contexts.identity.sagas import MailingLink
 from contexts.identity.use_cases import (
@@ -67,6 +68,7 @@ api_keys = DjangoApiKeys()
 link_requests = DjangoLinkRequests()
 own_records = DjangoOwnRecords()
 staff = DjangoStaffList()
+second_factors = OtpSecondFactors()
 others_records = DeclaredRecords()
 address_books = DjangoAddressBooks()
 address_rules = GoogleAddressRules()
@@ -118,6 +120,7 @@ issue_tokens = IssueTokens(
     token_families=token_families,
     passwords=passwords,
     guard=login_guard,
+    second_factors=second_factors,
     access_tokens=access_tokens,
     refresh_lifetime=settings.REFRESH_TOKEN_LIFETIME,
     unit_of_work=atomic,

@@ -63,7 +63,6 @@ def _covers(granted: str, scope: str) -> bool:
 
 
 Authenticator = Callable[[str], Caller]
-ScopesOfStaff = Callable[[UUID], frozenset[str] | None]
 
 
 def authenticate(token: str) -> Caller:
@@ -78,9 +77,13 @@ def _authenticator() -> Authenticator:
     return cast(Authenticator, import_string(settings.AUTHENTICATOR))
 
 
-def scopes_of_staff(account_id: UUID) -> frozenset[str] | None:
-    """Return what a member of staff may ask for at present, or None for anybody else."""
-    return cast(ScopesOfStaff, import_string(settings.SCOPES_OF_STAFF))(account_id)
+def scopes_of_staff(account_id: UUID, *, is_verified: bool) -> frozenset[str] | None:
+    """Return what a member of staff may ask for in a session, or None for anybody else.
+
+    ``is_verified`` says whether a second factor was shown in it.
+    """
+    scopes: frozenset[str] | None = import_string(settings.SCOPES_OF_STAFF)(account_id, is_verified=is_verified)
+    return scopes
 
 
 class Bearer(HttpBearer):

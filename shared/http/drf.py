@@ -72,7 +72,7 @@ class StaffSessionAuthentication(SessionAuthentication):
         found = super().authenticate(request)
         if found is None or not found[0].is_staff:
             return None
-        scopes = scopes_of_staff(found[0].pk)
+        scopes = scopes_of_staff(found[0].pk, is_verified=found[0].is_verified())
         if scopes is None:
             return None
         caller = Caller(kind="staff", id=found[0].pk, scopes=scopes)

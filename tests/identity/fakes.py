@@ -279,3 +279,20 @@ class CountingLoginGuard:
 
     def forgive(self, *, account: str, address: str) -> None:
         del self.failures[account, address]
+
+
+@dataclass
+class PlainSecondFactors:
+    """Knows one code for each account that has a second factor; each is good once."""
+
+    codes: dict[UUID, set[str]] = field(default_factory=dict)
+    is_enforced: bool = False
+
+    def is_wanted_of(self, account_id: UUID) -> bool:
+        return self.is_enforced or account_id in self.codes
+
+    def admits(self, account_id: UUID, code: str) -> bool:
+        known = self.codes.get(account_id, set())
+        is_right = code in known
+        known.discard(code)
+        return is_right

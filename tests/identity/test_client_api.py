@@ -335,7 +335,7 @@ class TestOpenApi:
             "post /auth/email-verification/confirm": {"204"} | body | trouble,
             "post /auth/password-reset": {"202"} | body | trouble,
             "post /auth/password-reset/confirm": {"204"} | body | trouble,
-            "put /me/password": {"200", "401", "403"} | body | trouble,
+            "put /me/password": {"200", "401", "403", "429"} | body | trouble,
             "get /me": {"200", "304", "401", "403"} | trouble,
             "patch /me": {"200", "401", "403", "412"} | body | trouble,
         }

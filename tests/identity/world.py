@@ -44,6 +44,7 @@ from tests.identity.fakes import (
     PlainAccessTokens,
     PlainLinks,
     PlainPasswords,
+    PlainSecondFactors,
     ShortPasswordsAreWeak,
 )
 from tests.shared.fakes import InMemoryAuditTrail, SettableClock
@@ -67,6 +68,7 @@ class Identity:
     mailbox: MailboxOfAll = field(default_factory=MailboxOfAll)
     mailing: BegunSagas = field(default_factory=BegunSagas)
     guard: CountingLoginGuard = field(default_factory=CountingLoginGuard)
+    second_factors: PlainSecondFactors = field(default_factory=PlainSecondFactors)
     audit: InMemoryAuditTrail = field(default_factory=InMemoryAuditTrail)
     clock: SettableClock = field(default_factory=lambda: SettableClock(NOW))
     secrets: NumberedSecrets = field(default_factory=NumberedSecrets)
@@ -84,7 +86,9 @@ class Identity:
             self.accounts, self.passwords, self.policy, self.request_link, nullcontext, self.clock, new_id
         )
         log_in_parts = (self.access, MONTH, nullcontext, self.clock, new_id, self.secrets)
-        self.issue_tokens = IssueTokens(self.accounts, self.families, self.passwords, self.guard, *log_in_parts)
+        self.issue_tokens = IssueTokens(
+            self.accounts, self.families, self.passwords, self.guard, self.second_factors, *log_in_parts
+        )
         self.change_password = ChangePassword(
             self.accounts, self.families, self.passwords, self.guard, self.policy, *log_in_parts
         )

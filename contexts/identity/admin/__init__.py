@@ -1,4 +1,4 @@
-"""Accounts and API keys for operators."""
+"""Accounts, API keys and second factors for operators."""
 
 from contexts.identity.admin.accounts import AccountAdmin, GroupAdmin
 from contexts.identity.admin.api_keys import ApiKeyAdmin

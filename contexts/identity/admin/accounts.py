@@ -5,18 +5,18 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from contexts.identity.domain import ADMIN_ROLE, Email, EmailNotVerified, InvalidEmail
 from contexts.identity.models import AccountRow
-from contexts.identity.wiring import end_sessions, register_customer
+from contexts.identity.wiring import end_sessions, register_customer, second_factors
 from shared.audit.trail import record_change
 from shared.domain.model import Primitive
 from shared.persistence.unit_of_work import atomic
@@ -89,6 +89,7 @@ class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic 
     list_filter = ("is_active", "is_staff", "is_superuser", "groups", "created_at")
     search_fields = ("email", "name", "id__exact")
     ordering = ("-created_at",)
+    actions = ("take_second_factor",)
     list_per_page = 50
     show_full_result_count = False
     filter_horizontal = ("groups",)
@@ -115,6 +116,29 @@ class AccountAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic 
         if obj is not None and obj.is_staff and not _rules_staff(request):
             return False
         return bool(super().has_change_permission(request, obj))
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this operator may help somebody who lost their second factor."""
+        return _rules_staff(request)
+
+    @admin.action(description="Take the second factor away (lost telephone)", permissions=["reset"])
+    def take_second_factor(self, request: HttpRequest, queryset: QuerySet[AccountRow]) -> None:
+        """Let the selected people set up a new second factor, and end their sessions."""
+        taken = 0
+        with atomic():
+            for row in queryset.order_by("pk"):
+                if not second_factors.remove(row.pk):
+                    continue
+                end_sessions(account_id=row.pk)
+                record_change(
+                    action="identity.take_second_factor",
+                    subject_kind="account",
+                    subject_id=str(row.pk),
+                    before={"second_factor": True},
+                    after={"second_factor": False},
+                )
+                taken += 1
+        messages.success(request, f"Taken away: {taken}.")
 
     def has_delete_permission(self, request: HttpRequest, obj: AccountRow | None = None) -> bool:  # noqa: ARG002
         """Refuse: orders and history point at accounts."""

@@ -20,6 +20,7 @@ RefreshTokenText = Annotated[str, Field(min_length=1, max_length=200)]
 class IssueTokensIn(In):
     email: EmailText
     password: Password
+    otp: Annotated[str, Field(max_length=20, description="second factor of staff: its code, or a recovery code")] = ""
 
 
 class RefreshTokenIn(In):
@@ -55,7 +56,7 @@ class TokensOut(Schema):
 )
 def log_in(request: HttpRequest, payload: IssueTokensIn, response: HttpResponse) -> TokensOut:
     """Log in; the access token is good for a quarter of an hour, the refresh token for one renewal."""
-    tokens = issue_tokens(email=payload.email, password=payload.password, address=address_of(request))
+    tokens = issue_tokens(email=payload.email, password=payload.password, otp=payload.otp, address=address_of(request))
     return _not_to_be_stored(response, tokens)
 
 

@@ -22,6 +22,10 @@ class TooManyFailedLogins(TooManyRequestsError):
     """There were too many wrong passwords from where you are; try again after as many seconds as Retry-After says."""
 
 
+class SecondFactorNeeded(NotAuthenticatedError):
+    """Staff also show a second factor: send the code of your authenticator app, or a recovery code, as otp."""
+
+
 class InvalidToken(NotAuthenticatedError):
     """The token or API key is not valid: it is malformed, expired or revoked; get a new one."""
 

@@ -23,6 +23,7 @@ from contexts.identity.gateways.passwords import (
 )
 from contexts.identity.gateways.randomness import (
     new_key_id,
+    new_recovery_codes,
     new_secret,
 )
 from contexts.identity.gateways.records import (
@@ -41,5 +42,6 @@ __all__ = [
     "SignedLinks",
     "ValkeyLoginGuard",
     "new_key_id",
+    "new_recovery_codes",
     "new_secret",
 ]

@@ -7,6 +7,7 @@ from contexts.identity.repositories.addresses import (
     DjangoAddressBooks,
 )
 from contexts.identity.repositories.api_keys import (
+    KEY_BY_ITS_ID,
     DjangoApiKeys,
 )
 from contexts.identity.repositories.links import (
@@ -14,6 +15,9 @@ from contexts.identity.repositories.links import (
 )
 from contexts.identity.repositories.records import (
     DjangoOwnRecords,
+)
+from contexts.identity.repositories.second_factors import (
+    OtpSecondFactors,
 )
 from contexts.identity.repositories.staff import (
     DjangoStaffList,
@@ -23,6 +27,7 @@ from contexts.identity.repositories.tokens import (
 )
 
 __all__ = [
+    "KEY_BY_ITS_ID",
     "DjangoAccounts",
     "DjangoAddressBooks",
     "DjangoApiKeys",
@@ -30,4 +35,5 @@ __all__ = [
     "DjangoOwnRecords",
     "DjangoStaffList",
     "DjangoTokenFamilies",
+    "OtpSecondFactors",
 ]

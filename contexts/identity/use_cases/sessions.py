@@ -14,6 +14,7 @@ from contexts.identity.domain import (
     IssuedTokens,
     RefreshToken,
     Renewal,
+    SecondFactorNeeded,
     TokenFamily,
     WrongPassword,
     digest_of,
@@ -25,6 +26,7 @@ from contexts.identity.ports import (
     NewSecret,
     PasswordPolicy,
     Passwords,
+    SecondFactors,
     TokenFamilies,
 )
 from shared.domain.ports import Clock, NewId, UnitOfWork
@@ -40,6 +42,7 @@ class IssueTokens:
     token_families: TokenFamilies
     passwords: Passwords
     guard: LoginGuard
+    second_factors: SecondFactors
     access_tokens: AccessTokens
     refresh_lifetime: timedelta
     unit_of_work: UnitOfWork
@@ -47,8 +50,8 @@ class IssueTokens:
     new_id: NewId
     new_secret: NewSecret
 
-    def __call__(self, *, email: str, password: str, address: str) -> IssuedTokens:
-        """Return a pair of tokens, or raise InvalidCredentials or TooManyFailedLogins.
+    def __call__(self, *, email: str, password: str, address: str, otp: str = "") -> IssuedTokens:
+        """Return a pair of tokens, or raise InvalidCredentials, TooManyFailedLogins or, for staff, SecondFactorNeeded.
 
         An unknown address takes as long as a wrong password, so that the time tells nobody who has an account.
         """
@@ -58,6 +61,8 @@ class IssueTokens:
         is_right = self.passwords.verify(password, account.password_hash if account else None)
         if account is None or not is_right or not account.is_active:
             raise InvalidCredentials
+        if account.is_staff and not self._has_second_factor(account, otp):
+            raise SecondFactorNeeded
         now, secret = self.now(), self.new_secret()
         family = TokenFamily.begin(
             id=self.new_id(),
@@ -72,6 +77,9 @@ class IssueTokens:
             self.token_families.save(family)
         self.guard.forgive(account=named, address=address)
         return _pair(self.access_tokens, account=account, refresh_token=secret, at=now)
+
+    def _has_second_factor(self, account: Account, otp: str) -> bool:
+        return not self.second_factors.is_wanted_of(account.id) or self.second_factors.admits(account.id, otp)
 
     def _account_of(self, email: str) -> Account | None:
         try:

@@ -51,7 +51,7 @@ WHITENOISE_AUTOREFRESH = False
 SPECTACULAR_SETTINGS = SPECTACULAR_SETTINGS
 OUTBOUND_TO_LOOPBACK = True
 RATE_LIMITS = with_changed_limits(
-    {name: dict.fromkeys(quotas, "60000/60") for name, quotas in RATE_LIMITS.items()}, env.rate_limits
+    {name: dict.fromkeys(quotas, "600000/60") for name, quotas in RATE_LIMITS.items()}, env.rate_limits
 )
 TRUSTED_PROXIES = env.trusted_proxies
 CORS_ALLOWED_ORIGINS = split(env.cors_allowed_origins)

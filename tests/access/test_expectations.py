@@ -1,23 +1,27 @@
 """Somebody has thought about who may use each operation of the two APIs."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from config.roles import ROLES
-from tests.access.expectations import CLIENT, EVERY_ROLE, OPERATOR
-from tests.access.operations import ALL, Operation
+from tests.access.expectations import EVERY_ROLE, Rule
+from tests.access.operations import ALL, PREFIXES, Operation, operations
 
 
 class TestExpectations:
-    @pytest.mark.parametrize("operation", [operation for operation, _ in ALL], ids=lambda each: each.id)
-    def test_has_a_row_for_every_operation(self, operation: Operation) -> None:
-        assert operation.id in {**CLIENT, **OPERATOR}, "say in tests/access/expectations.py who may use it"
+    @pytest.mark.parametrize(("operation", "rule"), ALL, ids=[f"{each.method} {each.path}" for each, _ in ALL])
+    def test_have_a_row_for_every_operation(self, operation: Operation, rule: Rule | None) -> None:
+        assert rule is not None, f"say in tests/access/expectations.py who may use {operation.id}"
 
-    def test_has_no_row_of_an_operation_that_is_gone(self) -> None:
-        assert sorted({*CLIENT, *OPERATOR} - {operation.id for operation, _ in ALL}) == []
+    @pytest.mark.parametrize(("prefix", "rows"), PREFIXES.items(), ids=list(PREFIXES))
+    def test_have_no_row_of_an_operation_that_is_gone(self, prefix: str, rows: Mapping[str, Rule]) -> None:
+        assert sorted(set(rows) - {operation.id for operation in operations(prefix)}) == []
+
+    @pytest.mark.parametrize("prefix", PREFIXES)
+    def test_are_told_apart_by_name(self, prefix: str) -> None:
+        names = [operation.id for operation in operations(prefix)]
+        assert len(names) == len(set(names))
 
     def test_know_every_role(self) -> None:
         assert set(ROLES) == EVERY_ROLE
-
-    def test_knows_every_operation_by_one_name(self) -> None:
-        names = [operation.id for operation, _ in ALL]
-        assert len(names) == len(set(names))

@@ -186,7 +186,7 @@ class OrderViewSet(ViewSet):
         return [has_scope(self.permission_scopes.get(self.action or "", "ops:orders:read"))()]
 
     @extend_schema(
-        operation_id="list_orders",
+        operation_id="list_all_orders",
         summary="List orders",
         parameters=[*PAGE_PARAMETERS, *FILTERS],
         responses={200: ItemPage(OrderOut), **problems(401, 403, 422)},
@@ -201,7 +201,7 @@ class OrderViewSet(ViewSet):
         return json_response({"items": [_shown(order) for order in page.items], "next_cursor": page.next_cursor})
 
     @extend_schema(
-        operation_id="get_order",
+        operation_id="get_any_order",
         summary="Get an order",
         parameters=[ID],
         responses={200: OrderOut, 304: None, **problems(401, 403, 404)},
@@ -214,7 +214,7 @@ class OrderViewSet(ViewSet):
         return _order_response(order)
 
     @extend_schema(
-        operation_id="cancel_order",
+        operation_id="cancel_any_order",
         summary="Cancel an order",
         parameters=[ID, IDEMPOTENCY_KEY_REQUIRED, IF_MATCH_REQUIRED],
         request=CancelIn,
@@ -234,7 +234,7 @@ class OrderViewSet(ViewSet):
         return answer_once(http_request_of(request), caller=caller_of(request).actor, run=run)
 
     @extend_schema(
-        operation_id="list_order_timeline",
+        operation_id="list_any_order_timeline",
         summary="List what happened to an order",
         parameters=[ID, *PAGE_PARAMETERS],
         responses={200: ItemPage(OrderEventOut), **problems(401, 403, 404, 422)},

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse_lazy
 
 from config.roles import ROLES
+from config.settings.enumerations import NAMES_OF_ENUMERATIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -175,19 +176,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "HoldStatus": "contexts.inventory.domain.HoldStatus",
-        "OrderStatus": "contexts.ordering.domain.OrderStatus",
-        "OrderPaymentStatus": "contexts.ordering.domain.PaymentStatus",
-        "FulfillmentStatus": "contexts.ordering.domain.FulfillmentStatus",
-        "ApiKeyStatus": "contexts.identity.domain.ApiKeyStatus",
-        "PaymentStatus": "contexts.payments.domain.PaymentStatus",
-        "OperationKind": "contexts.payments.domain.OperationKind",
-        "OperationStatus": "contexts.payments.domain.OperationStatus",
-        "SagaStatus": "shared.saga.models.SagaRow.Status",
-        "SagaStepStatus": "shared.saga.models.SagaStepRow.Status",
-        "DeliveryStatus": "shared.outbox.models.DeliveryRow.Status",
-    },
+    "ENUM_NAME_OVERRIDES": NAMES_OF_ENUMERATIONS,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -181,10 +181,10 @@ class TestRoles:
         [
             ("viewer", 200, 403, 403),
             ("support", 200, 403, 403),
-            ("fulfillment", 200, 404, 403),
+            ("fulfillment", 200, 428, 403),
             ("catalog_manager", 200, 403, 403),
             ("finance", 200, 403, 403),
-            ("admin", 200, 404, 201),
+            ("admin", 200, 428, 201),
         ],
     )
     def test_decide_what_a_token_opens(self, role: str, reads: int, adjusts: int, makes_keys: int) -> None:

@@ -360,8 +360,8 @@ NOTHING_IS_STUCK = (
         edits=(
             Edit(
                 SAGA,
-                "        with savepoint():\n            step.do(_run_of(row))\n",
-                "        step.do(_run_of(row))\n",
+                '        with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():\n',
+                '        with traced(f"{row.name} {step.name}", kind="consumer"):\n',
             ),
         ),
         tests=(SAGA_TESTS,),

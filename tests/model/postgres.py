@@ -85,7 +85,8 @@ SELECT message.aggregate_id, message.aggregate_sequence, count(*)
 FROM model_heard JOIN outbox_message AS message ON message.id = message_id GROUP BY 1, 2
 """
 EMPTY = """
-TRUNCATE ordering_order_note, saga, saga_step, outbox_message, outbox_delivery, inventory_location, inventory_stock_item, inventory_hold,
+TRUNCATE ordering_order_note,
+         saga, saga_step, outbox_message, outbox_delivery, inventory_location, inventory_stock_item, inventory_hold,
          inventory_movement, payments_payment, payments_operation, ordering_order, ordering_order_line,
          idempotency_key, model_heard
 """

@@ -28,6 +28,7 @@ RUN DATABASE_URL=postgresql://build@localhost/build \
     REDIS_URL=redis://localhost \
     SECRET_KEY=only-to-collect-static-files-while-the-image-is-built \
     JWT_SIGNING_KEYS=0000000000000000000000000000000000000000000000000000000000000000 \
+    ENCRYPTION_KEYS=0000000000000000000000000000000000000000000000000000000000000000 \
     METRICS_TOKEN=build \
     python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q config contexts shared manage.py

@@ -10,7 +10,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos model mutation reset audit dependencies clean
+.PHONY: help run test check format replay chaos model mutation asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -51,6 +51,10 @@ mutation: ## take each guard out by itself, see the tests fail, and write docs/m
 bench: ## measure beside the floor of the same run, and write docs/performance.md (SECONDS_EACH=10)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.load --seconds $(SECONDS_EACH)
+
+asyncapi: ## have AsyncAPI's own parser read docs/api/asyncapi.json; needs node and npm
+	@npm install --prefix .cache/asyncapi --no-save --no-audit --no-fund --silent @asyncapi/parser@3.6.3
+	@NODE_PATH=.cache/asyncapi/node_modules node tests/webhooks/parse_asyncapi.cjs docs/api/asyncapi.json
 
 reset: ## remove the local data in .data
 	@.ci/install run

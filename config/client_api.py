@@ -6,6 +6,7 @@ from ninja.openapi.docs import Swagger
 from contexts.catalog.client_api import router as catalog
 from contexts.identity.client_api import router as identity
 from contexts.ordering.client_api import router as ordering
+from contexts.webhooks.client_api import router as webhooks
 from shared.http.ninja import JsonParser, JsonRenderer, speak_problem_json
 from shared.http.promises import Document
 from shared.http.throttling import Throttled
@@ -23,6 +24,7 @@ client_api = NinjaAPI(
 client_api.add_router("", identity)
 client_api.add_router("", catalog)
 client_api.add_router("", ordering)
+client_api.add_router("", webhooks)
 speak_problem_json(client_api)
 
 

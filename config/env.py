@@ -23,6 +23,9 @@ class Env(BaseSettings):
     jwt_signing_keys: SecretStr = Field(
         description="comma-separated 32-byte Ed25519 seeds in hex; the first signs, all verify"
     )
+    encryption_keys: SecretStr = Field(
+        description="comma-separated 32-byte keys in hex for stored secrets; the first encrypts, all decrypt"
+    )
     allowed_hosts: CommaSeparated = "localhost,127.0.0.1"
     csrf_trusted_origins: CommaSeparated = ""
     cors_allowed_origins: CommaSeparated = Field(default="", description="shops whose pages call the client API")

@@ -13,6 +13,7 @@ from contexts.identity.operator_api import register as register_identity
 from contexts.inventory.operator_api import register as register_inventory
 from contexts.ordering.operator_api import register as register_ordering
 from contexts.payments.operator_api import register as register_payments
+from contexts.webhooks.operator_api import register as register_webhooks
 from shared.http.promises import Document
 from shared.operations import audit, deliveries, events, sagas
 
@@ -24,6 +25,7 @@ register_ordering(router)
 register_payments(router)
 for kernel in (sagas, deliveries, events, audit):
     kernel.register(router)
+register_webhooks(router)
 
 urls: list[URLPattern | URLResolver] = [
     *router.urls,

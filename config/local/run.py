@@ -22,7 +22,7 @@ from shared.embedded.files import LOOPBACK, free_port, read_or_empty
 from shared.embedded.reaper import Reaper
 from shared.embedded.servers import BOTH, LocalServers
 
-LOCAL_PROCESSES = ("web", "worker", "relay", "beat")
+LOCAL_PROCESSES = ("web", "worker", "relay", "beat", "webhooks")
 STEPS = (("Applying migrations", "migrate --noinput"), ("Filling in the demo data", "seed"))
 SIMULATOR = "python -m contexts.payments.simulator --host {host} --port {port} --ledger {ledger}"
 SIMULATOR_URL = "PSP_SIMULATOR_URL"

@@ -20,7 +20,7 @@ from config.local.state import RUN_ID, RunState, Started
 from shared.embedded.processes import ends_with_status
 
 PSP = "psp"
-STOP_ORDER = (("web", "beat"), ("relay", "worker"), (PSP,))
+STOP_ORDER = (("web", "beat"), ("relay", "worker"), ("webhooks", PSP))
 GRACE_SECONDS = 20.0  # longer than Celery's soft shutdown
 READY_SECONDS = 90.0
 TICK_SECONDS = 0.1

@@ -17,6 +17,7 @@ CONTEXTS = [
     "contexts.inventory",
     "contexts.ordering",
     "contexts.payments",
+    "contexts.webhooks",
 ]
 
 INSTALLED_APPS = [
@@ -279,6 +280,16 @@ CELERY: dict[str, Any] = {
             "schedule": 3600.0,
             "options": {"queue": BULK},
         },
+        "give up overdue webhooks": {
+            "task": "webhooks.give_up_overdue",
+            "schedule": 300.0,
+            "options": {"queue": BULK},
+        },
+        "forget old webhook deliveries": {
+            "task": "webhooks.forget_deliveries",
+            "schedule": 3600.0,
+            "options": {"queue": BULK},
+        },
         "archive old events": {
             "task": "outbox.forget_old_events",
             "schedule": 3600.0,
@@ -385,6 +396,8 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _place("Processes", "account_tree", "saga_sagarow", "saga.view_sagarow"),
                     _place("Deliveries", "move_to_inbox", "outbox_deliveryrow", "outbox.view_deliveryrow"),
+                    _place("Webhooks", "webhook", "webhooks_endpointrow", "webhooks.view_endpointrow"),
+                    _place("Webhook deliveries", "outbox", "webhooks_deliveryrow", "webhooks.view_deliveryrow"),
                     _place("Events", "history", "outbox_outboxmessagerow", "outbox.view_outboxmessagerow"),
                     _place("Audit trail", "policy", "audit_auditentryrow", "audit.view_auditentryrow"),
                     _place("Laws", "balance", "audit_auditrunrow", "audit.view_auditrunrow"),

@@ -12,6 +12,7 @@ from config.settings.base import CELERY, LINK_PATHS, RATE_LIMITS, SPECTACULAR_SE
 env = read_env(
     secret_key="dev-settings-only-" + "0" * 40,
     jwt_signing_keys="11" * 32,
+    encryption_keys="22" * 32,
     metrics_token="not needed here",  # noqa: S106 - /metrics is open in development
     log_level="WARNING",
 )
@@ -19,6 +20,7 @@ env = read_env(
 DEBUG = False
 SECRET_KEY = env.secret_key.get_secret_value()
 JWT_SIGNING_KEYS = split(env.jwt_signing_keys.get_secret_value())
+ENCRYPTION_KEYS = split(env.encryption_keys.get_secret_value())
 ALLOWED_HOSTS = ["*"]
 DATABASES = {"default": database_of(env.database_url.get_secret_value(), pool_size=env.database_pool_size)}
 REDIS_URL = env.redis_url.get_secret_value()

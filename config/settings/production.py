@@ -1,6 +1,7 @@
 """For anything that others can reach: refuses to start without its secrets."""
 
 from datetime import timedelta
+from re import fullmatch
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,6 +18,7 @@ DEMO = False
 SECRET_KEY = env.secret_key.get_secret_value()
 SECRET_KEY_FALLBACKS = split(env.secret_key_fallbacks.get_secret_value())
 JWT_SIGNING_KEYS = split(env.jwt_signing_keys.get_secret_value())
+ENCRYPTION_KEYS = split(env.encryption_keys.get_secret_value())
 ALLOWED_HOSTS = split(env.allowed_hosts)
 CSRF_TRUSTED_ORIGINS = split(env.csrf_trusted_origins)
 DATABASES = {"default": database_of(env.database_url.get_secret_value(), pool_size=env.database_pool_size)}
@@ -68,3 +70,5 @@ if any(len(key) < 50 for key in (SECRET_KEY, *SECRET_KEY_FALLBACKS)):
     raise ImproperlyConfigured("SECRET_KEY and each of SECRET_KEY_FALLBACKS need at least 50 characters")
 if any(len(seed) != 64 for seed in JWT_SIGNING_KEYS) or not JWT_SIGNING_KEYS:
     raise ImproperlyConfigured("JWT_SIGNING_KEYS are 32-byte seeds in hex: openssl rand -hex 32")
+if not all(fullmatch("[0-9a-fA-F]{64}", key) for key in ENCRYPTION_KEYS) or not ENCRYPTION_KEYS:
+    raise ImproperlyConfigured("ENCRYPTION_KEYS are 32-byte keys in hex: openssl rand -hex 32")

@@ -101,6 +101,17 @@ class Bearer(HttpBearer):
         return caller
 
 
+class KeyBearer(Bearer):
+    """Ninja: a key that carries the scope; what it opens is nothing for people."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        """Return the key."""
+        caller = super().authenticate(request, token)
+        if caller.kind != "key":
+            raise InsufficientScope(needed=self.scope)
+        return caller
+
+
 def caller_of(request: HttpRequest | Request) -> Caller:
     """Return who makes this authenticated request."""
     caller = getattr(request, "auth", None)

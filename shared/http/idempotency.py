@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -21,6 +22,7 @@ from shared.http.auth import caller_of
 from shared.http.json import json_response
 from shared.http.problems import RETRY_AFTER, problem_of, problem_response
 from shared.idempotency.keys import Answer, claim, store_answer
+from shared.persistence.encryption import decrypt, encrypt
 from shared.persistence.unit_of_work import in_transaction_with_retry
 
 KEPT_HEADERS = ("Content-Type", "Location", "ETag")
@@ -60,28 +62,29 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
 
 
 def answer_once(
-    request: HttpRequest, *, caller: str, run: Callable[[], HttpResponse], required: bool = True
+    request: HttpRequest,
+    *,
+    caller: str,
+    run: Callable[[], HttpResponse],
+    required: bool = True,
+    is_secret: bool = False,
 ) -> HttpResponse:
     """Run the request in one transaction with its key, or replay the answer that it got before.
 
     A refusal undoes the effect and is kept as the answer; a failure (5xx) is not kept, so that a retry
-    tries again.
+    tries again. An answer that ``is_secret``, for it shows a new secret, is kept encrypted.
     """
     key = _key_of(request, required=required)
     if key is None:
         return in_transaction_with_retry(run)
-    fingerprint = _fingerprint_of(request)
+    use = _Use(caller=caller, key=key, fingerprint=_fingerprint_of(request), is_secret=is_secret)
     try:
-        return in_transaction_with_retry(
-            lambda: _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=run)
-        )
+        return in_transaction_with_retry(lambda: _claim_and_run(use, run))
     except (IdempotencyKeyInUse, IdempotencyKeyReused, NotAuthenticatedError, PermissionDeniedError):
         raise
     except DomainError as refusal:
         response = problem_response(request, problem_of(refusal))
-        return in_transaction_with_retry(
-            lambda: _claim_and_run(caller=caller, key=key, fingerprint=fingerprint, run=lambda: response)
-        )
+        return in_transaction_with_retry(lambda: _claim_and_run(use, lambda: response))
 
 
 def key_in_use_headers() -> dict[str, str]:
@@ -89,28 +92,42 @@ def key_in_use_headers() -> dict[str, str]:
     return {"Retry-After": str(RETRY_AFTER)}
 
 
-def _claim_and_run(*, caller: str, key: str, fingerprint: str, run: Callable[[], HttpResponse]) -> HttpResponse:
-    claimed = claim(caller=caller, key=key, fingerprint=fingerprint)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Use:
+    """One use of a key."""
+
+    caller: str
+    key: str
+    fingerprint: str
+    is_secret: bool
+
+
+def _claim_and_run(use: _Use, run: Callable[[], HttpResponse]) -> HttpResponse:
+    claimed = claim(caller=use.caller, key=use.key, fingerprint=use.fingerprint)
     if claimed.state == "in_use":
         raise IdempotencyKeyInUse
     if claimed.state == "other_request":
         raise IdempotencyKeyReused
     if claimed.answer is not None:
-        return _replay(claimed.answer)
+        return _replay(claimed.answer, is_secret=use.is_secret)
     response = run()
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     store_answer(
-        caller=caller,
-        key=key,
-        fingerprint=fingerprint,
-        answer=Answer(status=response.status_code, headers=headers, body=response.content),
+        caller=use.caller,
+        key=use.key,
+        fingerprint=use.fingerprint,
+        answer=Answer(
+            status=response.status_code,
+            headers=headers,
+            body=encrypt(response.content) if use.is_secret else response.content,
+        ),
     )
     return response
 
 
-def _replay(answer: Answer) -> HttpResponse:
+def _replay(answer: Answer, *, is_secret: bool) -> HttpResponse:
     headers = dict(answer.headers) | {"Idempotency-Replayed": "true"}
-    return HttpResponse(answer.body, status=answer.status, headers=headers)
+    return HttpResponse(decrypt(answer.body) if is_secret else answer.body, status=answer.status, headers=headers)
 
 
 def _key_of(request: HttpRequest, *, required: bool) -> str | None:

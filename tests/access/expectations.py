@@ -90,7 +90,24 @@ class Operators:
         return "in" if caller.kind == "staff" and caller.is_one_of(self.roles) else 403
 
 
-Rule = Open | Personal | Scoped | Operators
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """For keys with the scope; ``owned`` says that the path names something of another key, which nobody here finds."""
+
+    scope: str
+    owned: bool = False
+    body: Mapping[str, Any] | None = None
+
+    def expected(self, caller: Caller, *, method: str) -> Outcome:
+        """Return what the caller gets."""
+        if not caller.has_token:
+            return 401
+        if caller.kind != "key" or not caller.may(self.scope):
+            return 403
+        return 404 if self.owned else "in"
+
+
+Rule = Open | Personal | Scoped | Operators | Keys
 
 ADDRESS: Final = {
     "name": "Ada Lovelace",
@@ -100,6 +117,7 @@ ADDRESS: Final = {
     "country": "DE",
 }
 REASON: Final = {"reason": "changed my mind"}
+SPAN: Final = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 
 
 CLIENT: Final[Mapping[str, Rule]] = {
@@ -129,6 +147,18 @@ CLIENT: Final[Mapping[str, Rule]] = {
     "get_order": Scoped(scope="orders:read", owned=True),
     "cancel_order": Scoped(scope="orders:write", owned=True, body=REASON),
     "list_order_timeline": Scoped(scope="orders:read", owned=True),
+    "get_asyncapi_document": Open(),
+    "list_events": Keys(scope="events:read"),
+    "add_webhook_endpoint": Keys(scope="webhooks:write"),
+    "list_webhook_endpoints": Keys(scope="webhooks:write"),
+    "get_webhook_endpoint": Keys(scope="webhooks:write", owned=True),
+    "change_webhook_endpoint": Keys(scope="webhooks:write", owned=True),
+    "remove_webhook_endpoint": Keys(scope="webhooks:write", owned=True),
+    "rotate_webhook_secret": Keys(scope="webhooks:write", owned=True),
+    "test_webhook_endpoint": Keys(scope="webhooks:write", owned=True),
+    "replay_webhook_events": Keys(scope="webhooks:write", owned=True, body=SPAN),
+    "get_webhook_replay": Keys(scope="webhooks:write", owned=True),
+    "list_webhook_deliveries": Keys(scope="webhooks:write", owned=True),
 }
 
 OPERATOR: Final[Mapping[str, Rule]] = {
@@ -187,6 +217,17 @@ OPERATOR: Final[Mapping[str, Rule]] = {
     "get_category": Operators(scope="ops:categories:read"),
     "add_category": Operators(scope="ops:categories:write", roles=only("catalog_manager")),
     "rename_category": Operators(scope="ops:categories:write", roles=only("catalog_manager")),
+    "list_all_webhook_endpoints": Operators(scope="ops:webhooks:read"),
+    "get_any_webhook_endpoint": Operators(scope="ops:webhooks:read"),
+    "enable_webhook_endpoint": Operators(scope="ops:webhooks:write", roles=only()),
+    "disable_webhook_endpoint": Operators(scope="ops:webhooks:write", roles=only()),
+    "list_all_webhook_deliveries": Operators(scope="ops:webhooks:read"),
+    "get_webhook_delivery": Operators(scope="ops:webhooks:read"),
+    "list_webhook_dead_letters": Operators(scope="ops:webhooks:read"),
+    "retry_webhook_dead_letter": Operators(scope="ops:webhooks:write", roles=only()),
+    "discard_webhook_dead_letter": Operators(scope="ops:webhooks:write", roles=only()),
+    "retry_webhook_dead_letters": Operators(scope="ops:webhooks:write", roles=only()),
+    "discard_webhook_dead_letters": Operators(scope="ops:webhooks:write", roles=only()),
 }
 
 SCOPES: Final = sorted({rule.scope for rule in (*CLIENT.values(), *OPERATOR.values()) if hasattr(rule, "scope")})

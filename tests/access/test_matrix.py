@@ -11,9 +11,10 @@ from django.db import transaction
 
 from shared.http.json import to_json
 from tests.access.callers import Caller, everybody
-from tests.access.expectations import ADDRESS, SCOPES, Outcome, Personal, Rule, Scoped
+from tests.access.expectations import ADDRESS, SCOPES, Keys, Outcome, Personal, Rule, Scoped
 from tests.access.operations import ALL, Operation
 from tests.shop import Shop, an_order, open_shop
+from tests.webhooks.builders import an_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,11 @@ def _things_of(shop: Shop, customer: Caller) -> Mapping[str, object]:
     """Return what paths may name, by the name of the parameter."""
     order = shop.place(an_order(email=None), as_=customer.token)
     address = shop.post("/api/v1/me/addresses", ADDRESS, as_=customer.token)
-    return {"order_id": order.json()["id"], "address_id": address.json()["id"]}
+    return {
+        "order_id": order.json()["id"],
+        "address_id": address.json()["id"],
+        "endpoint_id": an_endpoint("http://127.0.0.1:9/hooks").id,
+    }
 
 
 def _answer(operation: Operation, caller: Caller, known: Mapping[str, object], body: Mapping[str, Any] | None) -> Any:
@@ -108,7 +113,7 @@ def _said(operation: Operation, caller: Caller, known: Mapping[str, object], bod
 
 
 def _is_owned(rule: Rule) -> bool:
-    return isinstance(rule, Personal | Scoped) and rule.owned
+    return isinstance(rule, Personal | Scoped | Keys) and rule.owned
 
 
 def _outcome(status: int, rule: Rule) -> Outcome:

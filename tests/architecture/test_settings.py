@@ -14,6 +14,7 @@ SECRETS = {
     "REDIS_URL": "redis://:pass-that-must-stay-hidden@cache.example/0",
     "SECRET_KEY": "key-that-must-stay-hidden-" + "0" * 40,
     "JWT_SIGNING_KEYS": "5eed" * 16,
+    "ENCRYPTION_KEYS": "5eed" * 16,
     "METRICS_TOKEN": "token-that-must-stay-hidden",
 }
 HIDDEN = ("must-stay-hidden", "5eed5eed")
@@ -69,6 +70,7 @@ class TestProductionSettings:
         [
             ("SECRET_KEY", "must-stay-hidden"),
             ("JWT_SIGNING_KEYS", "5eed5eed"),
+            ("ENCRYPTION_KEYS", "5eed5eed"),
             ("DATABASE_URL", "mysql://orderly:must-stay-hidden@db.example/orderly"),
             ("DATABASE_POOL_SIZE", "many-must-stay-hidden"),
         ],

@@ -103,6 +103,7 @@ class System:
                 *("--queues", "deliveries,sagas,webhooks,bulk"),
             ],
             "relay": [python, "manage.py", "relay"],
+            "webhooks": [python, "manage.py", "webhooks"],
             "beat": [
                 *(str(BIN / "celery"), "--app", "config.celery", "beat"),
                 *("--schedule", str(self.directory / "beat")),

@@ -32,6 +32,12 @@ from tests.shared.fakes import NOON
 
 CONFIRMED, PENDING, CANCELLED = UUID(int=1), UUID(int=2), UUID(int=3)
 
+ADD_ENDPOINT = (
+    "INSERT INTO webhooks_endpoint (id, owner_id, url, topics, email, secret, since, created_at, disabled_because,"
+    " failures_in_a_row, version, sequence) VALUES (gen_random_uuid(), gen_random_uuid(), 'https://shop.example',"
+    " ARRAY['ordering.order_placed.v1'], '', '', 0, now(), '', 0, 0, 0)"
+)
+
 #: How to break each law: statements that somebody with a console might run.
 BROKEN: dict[str, Sequence[str]] = {
     "the units on hand are the sum of the movements": ["UPDATE inventory_stock_item SET on_hand = on_hand + 1"],
@@ -80,6 +86,22 @@ BROKEN: dict[str, Sequence[str]] = {
     "the places of the feed are taken without gaps, and in the order of each aggregate": [
         "UPDATE outbox_message SET position = position + 1000 "
         "WHERE aggregate_id = '{confirmed}' AND aggregate_sequence = 1"
+    ],
+    "each event has one delivery for each webhook endpoint that listened to its topic": [
+        ADD_ENDPOINT,
+        "INSERT INTO webhooks_progress (id, position) SELECT 1, max(position) FROM outbox_message",
+    ],
+    "no event has waited for more than ten minutes to become deliveries to webhook endpoints": [
+        ADD_ENDPOINT,
+        "INSERT INTO webhooks_progress (id, position) VALUES (1, 0)",
+        "UPDATE outbox_message SET recorded_at = now() - interval '11 minutes'",
+    ],
+    "each delivery to a webhook endpoint is told, dead, or still within its three days": [
+        ADD_ENDPOINT,
+        "UPDATE webhooks_endpoint SET disabled_because = 'gone'",
+        "INSERT INTO webhooks_delivery "
+        "(id, endpoint_id, event_id, topic, aggregate_id, aggregate_sequence, began_at, due_at) "
+        "SELECT gen_random_uuid(), id, id, 'ordering.order_placed.v1', id, 1, now(), now() FROM webhooks_endpoint",
     ],
     "each process is finished, or has a lease or a due date": [
         "UPDATE saga SET due_at = now() - interval '11 minutes' WHERE status = 'running'"

@@ -89,6 +89,7 @@ class TestCrashPoint:
             REDIS_URL="redis://localhost",
             SECRET_KEY=secret,
             JWT_SIGNING_KEYS=secret,
+            ENCRYPTION_KEYS=secret,
             METRICS_TOKEN=secret,
             ALLOWED_HOSTS="orderly.example",
         )

@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS webhooks (
     attempts INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (due_at, sequence) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS due_webhooks ON webhooks (due_at, sequence) WHERE state = 'pending';
 
 CREATE TABLE IF NOT EXISTS webhook_target (
     id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -18,7 +18,7 @@ from shared.embedded.processes import ProcessId, wait_until
 
 SOURCE = Path(shared.__file__).resolve().parents[1]
 STANDIN = Path(__file__).with_name("standin.py")
-PROCESSES = ("web", "worker", "relay", "beat")
+PROCESSES = ("web", "worker", "relay", "beat", "webhooks")
 EXTERNAL = {"DATABASE_URL": "postgresql://elsewhere/orderly", "REDIS_URL": "redis://elsewhere"}
 UP = "Ctrl-C stops everything."
 

@@ -1,0 +1,127 @@
+"""Endpoints in ``webhooks_endpoint``, their secrets encrypted."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.db import connection
+
+from contexts.webhooks.domain import (
+    Anyone,
+    DisabledBecause,
+    Endpoint,
+    EndpointId,
+    EndpointNotFound,
+    OwnerId,
+    Secret,
+)
+from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
+from shared.domain.errors import LostRace
+from shared.outbox.messages import publish_events_of
+from shared.persistence.encryption import decrypt, encrypt
+
+
+class DjangoEndpoints:
+    """Endpoints in the database."""
+
+    def get(self, endpoint_id: EndpointId, *, of_owner: OwnerId | Anyone) -> Endpoint:
+        """Return the owner's endpoint, locked for this unit of work, or raise EndpointNotFound."""
+        rows = EndpointRow.objects.select_for_update(no_key=True).filter(pk=endpoint_id)
+        if not isinstance(of_owner, Anyone):
+            rows = rows.filter(owner_id=of_owner)
+        row = rows.first()
+        if row is None:
+            raise EndpointNotFound(endpoint_id=endpoint_id)
+        return _endpoint_of(row)
+
+    def get_all(self, ids: Collection[EndpointId]) -> Mapping[EndpointId, Endpoint]:
+        """Return those endpoints that are there, locked in one order for this unit of work."""
+        rows = EndpointRow.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+        return {EndpointId(row.id): _endpoint_of(row) for row in rows}
+
+    def count_of(self, owner_id: OwnerId) -> int:
+        """Return how many endpoints the owner has; nobody else adds one for the owner before this unit of work ends."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('webhooks ' || %s, 0))", [str(owner_id)])
+        return EndpointRow.objects.filter(owner_id=owner_id).count()
+
+    def find(self, endpoint_id: EndpointId) -> Endpoint | None:
+        """Return the endpoint as it stands, not locked."""
+        row = EndpointRow.objects.filter(pk=endpoint_id).first()
+        return _endpoint_of(row) if row else None
+
+    def any_enabled(self) -> bool:
+        """Tell whether anybody is told of anything."""
+        return EndpointRow.objects.filter(disabled_because="").exists()
+
+    def add(self, endpoint: Endpoint) -> None:
+        """Store a new endpoint."""
+        EndpointRow.objects.create(
+            id=endpoint.id,
+            owner_id=endpoint.owner_id,
+            created_at=endpoint.created_at,
+            version=endpoint.version,
+            **_changing(endpoint),
+        )
+        publish_events_of(endpoint)
+
+    def save(self, endpoint: Endpoint) -> None:
+        """Store the changed endpoint, or raise LostRace."""
+        rows = EndpointRow.objects.filter(pk=endpoint.id, version=endpoint.version)
+        if not rows.update(version=endpoint.version + 1, **_changing(endpoint)):
+            raise LostRace(endpoint_id=endpoint.id)
+        endpoint.version += 1
+        publish_events_of(endpoint)
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Delete the endpoint with all that is known of what it was told."""
+        AttemptRow.objects.filter(delivery__endpoint_id=endpoint.id).delete()
+        DeliveryRow.objects.filter(endpoint_id=endpoint.id).delete()
+        ReplayRow.objects.filter(endpoint_id=endpoint.id).delete()
+        EndpointRow.objects.filter(pk=endpoint.id).delete()
+        publish_events_of(endpoint)
+
+
+def secrets_of(row: Any) -> tuple[Secret, ...]:
+    """Return the secrets of a row, or of anything that has its columns, the newest first."""
+    present = Secret(text=decrypt(bytes(row.secret)).decode())
+    if row.previous_secret is None:
+        return (present,)
+    previous = decrypt(bytes(row.previous_secret)).decode()
+    return present, Secret(text=previous, expires_at=row.previous_secret_until)
+
+
+def _changing(endpoint: Endpoint) -> dict[str, Any]:
+    present, *previous = endpoint.secrets
+    return {
+        "url": endpoint.url,
+        "topics": list(endpoint.topics),
+        "email": endpoint.email,
+        "secret": encrypt(present.text.encode()),
+        "previous_secret": encrypt(previous[0].text.encode()) if previous else None,
+        "previous_secret_until": previous[0].expires_at if previous else None,
+        "since": endpoint.since,
+        "disabled_because": endpoint.disabled_because or "",
+        "failing_since": endpoint.failing_since,
+        "failures_in_a_row": endpoint.failures_in_a_row,
+        "rests_until": endpoint.rests_until,
+        "sequence": endpoint.sequence,
+    }
+
+
+def _endpoint_of(row: EndpointRow) -> Endpoint:
+    return Endpoint(
+        id=row.id,
+        version=row.version,
+        sequence=row.sequence,
+        owner_id=OwnerId(row.owner_id),
+        url=row.url,
+        topics=tuple(row.topics),
+        email=row.email,
+        secrets=secrets_of(row),
+        since=row.since,
+        created_at=row.created_at,
+        disabled_because=DisabledBecause(row.disabled_because) if row.disabled_because else None,
+        failing_since=row.failing_since,
+        failures_in_a_row=row.failures_in_a_row,
+        rests_until=row.rests_until,
+    )

@@ -1,0 +1,19 @@
+"""Periodic work of webhooks."""
+
+from typing import Any
+
+from celery import shared_task
+
+from contexts.webhooks import wiring
+
+
+@shared_task(name="webhooks.give_up_overdue")
+def give_up_overdue(**_: Any) -> None:
+    """Make dead letters of what no endpoint took within three days; meant for every few minutes."""
+    wiring.give_up_overdue()
+
+
+@shared_task(name="webhooks.forget_deliveries")
+def forget_deliveries(**_: Any) -> None:
+    """Delete what ended a month ago; meant for once an hour."""
+    wiring.forget_deliveries()

@@ -1,0 +1,128 @@
+"""The composition root of webhooks: ready use cases."""
+
+import random
+import secrets
+
+from django.utils import timezone
+
+from contexts.webhooks.gateways import DjangoMailer, HttpSender
+from contexts.webhooks.queries import published_topics
+from contexts.webhooks.repositories import (
+    DjangoDeliveries,
+    DjangoEndpoints,
+    DjangoProgress,
+    DjangoReplays,
+    OutboxFeed,
+)
+from contexts.webhooks.sagas import TellingOwner
+from contexts.webhooks.use_cases import (
+    AddEndpoint,
+    AskForReplay,
+    ChangeEndpoint,
+    ClaimDeliveries,
+    DiscardDelivery,
+    FanOut,
+    ForgetDeliveries,
+    FulfilReplays,
+    GiveUpOverdue,
+    RemoveEndpoint,
+    RetryDelivery,
+    RotateSecret,
+    SendTest,
+    SettleAttempts,
+    SwitchEndpoint,
+    TellOwner,
+)
+from shared.audit.trail import record_change
+from shared.persistence.clock import database_time
+from shared.persistence.identifiers import new_id
+from shared.persistence.unit_of_work import atomic
+from shared.resilience.outbound import outbound
+from shared.saga.registry import register
+
+#: Requests of one process that may be under way.
+MOST_REQUESTS = 400
+
+_endpoints = DjangoEndpoints()
+_deliveries = DjangoDeliveries()
+_progress = DjangoProgress()
+_replays = DjangoReplays()
+_feed = OutboxFeed()
+
+_telling_owner = TellingOwner(tell_owner=TellOwner(endpoints=_endpoints, mailer=DjangoMailer()))
+
+add_endpoint = AddEndpoint(
+    endpoints=_endpoints,
+    progress=_progress,
+    feed=_feed,
+    topics=published_topics,
+    unit_of_work=atomic,
+    now=database_time,
+    new_id=new_id,
+    random_bytes=secrets.token_bytes,
+)
+change_endpoint = ChangeEndpoint(
+    endpoints=_endpoints,
+    deliveries=_deliveries,
+    progress=_progress,
+    feed=_feed,
+    topics=published_topics,
+    unit_of_work=atomic,
+    now=database_time,
+)
+remove_endpoint = RemoveEndpoint(endpoints=_endpoints, unit_of_work=atomic, now=database_time)
+rotate_secret = RotateSecret(
+    endpoints=_endpoints, unit_of_work=atomic, now=database_time, random_bytes=secrets.token_bytes
+)
+send_test = SendTest(
+    endpoints=_endpoints, deliveries=_deliveries, unit_of_work=atomic, now=database_time, new_id=new_id
+)
+ask_for_replay = AskForReplay(
+    endpoints=_endpoints,
+    replays=_replays,
+    topics=published_topics,
+    unit_of_work=atomic,
+    now=database_time,
+    new_id=new_id,
+)
+switch_endpoint = SwitchEndpoint(
+    endpoints=_endpoints,
+    deliveries=_deliveries,
+    progress=_progress,
+    feed=_feed,
+    record_change=record_change,
+    unit_of_work=atomic,
+    now=database_time,
+)
+fan_out = FanOut(
+    endpoints=_endpoints,
+    deliveries=_deliveries,
+    progress=_progress,
+    feed=_feed,
+    unit_of_work=atomic,
+    now=database_time,
+)
+fulfil_replays = FulfilReplays(
+    deliveries=_deliveries, replays=_replays, feed=_feed, unit_of_work=atomic, now=database_time
+)
+claim_deliveries = ClaimDeliveries(deliveries=_deliveries, feed=_feed, unit_of_work=atomic, now=database_time)
+settle_attempts = SettleAttempts(
+    endpoints=_endpoints,
+    deliveries=_deliveries,
+    progress=_progress,
+    tell_owner=register(_telling_owner.saga),
+    unit_of_work=atomic,
+    now=database_time,
+    new_id=new_id,
+    chance=random.random,
+)
+give_up_overdue = GiveUpOverdue(deliveries=_deliveries, unit_of_work=atomic, now=database_time)
+forget_deliveries = ForgetDeliveries(deliveries=_deliveries, unit_of_work=atomic, now=database_time)
+retry_delivery = RetryDelivery(
+    deliveries=_deliveries, endpoints=_endpoints, record_change=record_change, unit_of_work=atomic, now=database_time
+)
+discard_delivery = DiscardDelivery(
+    deliveries=_deliveries, record_change=record_change, unit_of_work=atomic, now=database_time
+)
+#: Signs by the clock of its machine: the database is not asked while others wait for their turn.
+sender = HttpSender(outbound=outbound, at_most=MOST_REQUESTS, now=timezone.now)

@@ -27,6 +27,18 @@ GAUGES = (
     ("orderly_payments_unknown_age_seconds", "Age of the oldest payment of which nobody knows whether it was charged.",
      "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM payments_payment WHERE status = 'unknown'",
      ""),
+    ("orderly_webhook_deliveries_dead", "Deliveries to webhook endpoints that were given up.",
+     "SELECT count(*) FROM webhooks_delivery WHERE status = 'dead'", ""),
+    ("orderly_webhook_deliveries_pending", "Deliveries that webhook endpoints have yet to take.",
+     "SELECT count(*) FROM webhooks_delivery WHERE status = 'pending'", ""),
+    ("orderly_webhook_endpoints_disabled", "Webhook endpoints to which nothing is sent, by why.",
+     "SELECT disabled_because, count(*) FROM webhooks_endpoint WHERE disabled_because <> '' GROUP BY disabled_because",
+     "because"),
+    ("orderly_webhook_endpoints_failing", "Enabled webhook endpoints that have taken nothing since their last failure.",
+     "SELECT count(*) FROM webhooks_endpoint WHERE disabled_because = '' AND failing_since IS NOT NULL", ""),
+    ("orderly_webhook_overdue_seconds", "How long the webhook that is overdue the longest has been due.",
+     "SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0) FROM webhooks_delivery "
+     "WHERE status = 'pending'", ""),
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import reverse_lazy
 
 from config.roles import ROLES
+from config.settings import schedule
 from config.settings.enumerations import NAMES_OF_ENUMERATIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -133,8 +134,7 @@ CATALOG_REMEMBERED = 5
 SAGA_LEASE = timedelta(seconds=60)
 #: Whether webhooks and the like may go to this very machine; for development.
 OUTBOUND_TO_LOOPBACK = False
-#: How often all conservation laws are checked; docs/audit.md tells how long that takes.
-AUDIT_EVERY = timedelta(minutes=10)
+AUDIT_EVERY = schedule.AUDIT_EVERY
 
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = BASE_DIR / ".data" / "static"
@@ -216,9 +216,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 
-#: One queue per concern, all consumed by the worker of the Procfile; more workers may take some of them each. What
-#: somebody waits for (deliveries, sagas) never stands behind what nobody does (bulk) or behind others' slow servers.
-DELIVERIES, SAGAS, WEBHOOKS, BULK = QUEUES = ("deliveries", "sagas", "webhooks", "bulk")
+QUEUES = schedule.QUEUES
 
 CELERY: dict[str, Any] = {
     "broker_transport_options": {
@@ -240,67 +238,13 @@ CELERY: dict[str, Any] = {
     "task_time_limit": 90,
     "task_soft_time_limit": 75,
     "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1},
-    "task_default_queue": BULK,
+    "task_default_queue": schedule.BULK,
     "worker_prefetch_multiplier": 1,
     "worker_hijack_root_logger": False,
     "worker_soft_shutdown_timeout": 4,
     "worker_send_task_events": False,
     "timezone": "UTC",
-    "beat_schedule": {
-        "relay what no relay took": {
-            "task": "outbox.sweep",
-            "schedule": 5.0,
-            "options": {"queue": DELIVERIES},
-        },
-        "wake what is due": {"task": "saga.sweep", "schedule": 5.0, "options": {"queue": SAGAS}},
-        "release expired holds": {
-            "task": "inventory.release_expired_holds",
-            "schedule": 30.0,
-            "options": {"queue": BULK},
-        },
-        "seal the audit trail": {"task": "audit.seal", "schedule": 2.0, "options": {"queue": BULK}},
-        "verify the audit trail": {"task": "audit.checkpoint", "schedule": 60.0, "options": {"queue": BULK}},
-        "check the conservation laws": {
-            "task": "audit.check",
-            "schedule": AUDIT_EVERY,
-            "options": {"queue": BULK},
-        },
-        "forget expired refresh tokens": {
-            "task": "identity.forget_expired_tokens",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-        "forget old requests for links": {
-            "task": "identity.forget_link_requests",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-        "forget what erased customers left": {
-            "task": "identity.finish_erasures",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-        "give up overdue webhooks": {
-            "task": "webhooks.give_up_overdue",
-            "schedule": 300.0,
-            "options": {"queue": BULK},
-        },
-        "forget old webhook deliveries": {
-            "task": "webhooks.forget_deliveries",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-        "archive old events": {
-            "task": "outbox.forget_old_events",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-        "forget old idempotency keys": {
-            "task": "idempotency.forget_old_keys",
-            "schedule": 3600.0,
-            "options": {"queue": BULK},
-        },
-    },
+    "beat_schedule": schedule.JOBS,
 }
 
 MIGRATION_LINTER_OPTIONS = {

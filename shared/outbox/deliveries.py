@@ -6,14 +6,14 @@ from functools import partial
 
 import structlog
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from shared.outbox import metrics
 from shared.outbox.codec import from_payload
 from shared.outbox.messages import context_of
 from shared.outbox.models import DeliveryRow
-from shared.outbox.registry import subscription_named
+from shared.outbox.registry import subscribed_together, subscription_named
 from shared.outbox.turns import NotItsTurn, may_go_after_all, require_turn, wake_next
 from shared.outbox.upcasting import upcasted
 from shared.persistence.crash_points import crash_point
@@ -49,23 +49,68 @@ def deliver(delivery_id: int) -> bool:
         return False
     if delivery is None:
         return False
-    metrics.DELIVERIES.labels(delivery.subscription, "done").inc()
-    metrics.DURATION.labels(delivery.subscription).observe(time.perf_counter() - started)
-    with working_as(context_of(delivery.message)):
-        _log.info("delivery_done", subscription=delivery.subscription, delivery_id=delivery_id)
+    _tell(delivery, seconds=time.perf_counter() - started)
     return True
+
+
+def deliver_all(delivery_ids: Sequence[int]) -> int:
+    """Hand these messages to their handlers, as ``deliver`` does; return how many this call handed over.
+
+    Those whose subscriptions allow it share one transaction. When anything goes wrong in it, nothing of it has
+    happened, and each is delivered by itself, so that a failure is counted for the one that fails.
+    """
+    done = _deliver_together(delivery_ids)
+    if len(done) == len(delivery_ids):
+        return len(done)
+    rest = DeliveryRow.objects.filter(pk__in=delivery_ids, status=DeliveryRow.Status.PENDING).order_by("pk")
+    return len(done) + sum(deliver(delivery_id) for delivery_id in list(rest.values_list("pk", flat=True)))
+
+
+def _deliver_together(delivery_ids: Sequence[int]) -> Sequence[DeliveryRow]:
+    started = time.perf_counter()
+    try:
+        done = in_transaction_with_retry(lambda: _deliver_in_one_transaction(delivery_ids))
+    except Exception as error:  # noqa: BLE001 - told and counted where the delivery is made by itself
+        _log.info("deliveries_parted", count=len(delivery_ids), because=type(error).__name__)
+        return ()
+    share = (time.perf_counter() - started) / max(1, len(done))
+    for delivery in done:
+        _tell(delivery, seconds=share)
+    return done
+
+
+def _deliver_in_one_transaction(delivery_ids: Sequence[int]) -> Sequence[DeliveryRow]:
+    """Hand over what is free and may share a transaction; return it."""
+    deliveries = list(_free().filter(pk__in=delivery_ids, subscription__in=subscribed_together()).order_by("pk"))
+    for delivery in deliveries:
+        _hand_over(delivery)
+    if deliveries:
+        _mark_done(deliveries)
+    return deliveries
+
+
+def _free() -> QuerySet[DeliveryRow]:
+    """Return deliveries that nobody has in hand, with their messages, locked."""
+    return (
+        DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("message")
+        .filter(status=DeliveryRow.Status.PENDING)
+    )
 
 
 def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
     """Hand the message to its handler and return the delivery, or None when it is another's or finished."""
-    delivery = (
-        DeliveryRow.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("message")
-        .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)
-        .first()
-    )
+    delivery = _free().filter(pk=delivery_id).first()
     if delivery is None:
         return None
+    _hand_over(delivery)
+    _mark_done([delivery])
+    transaction.on_commit(partial(wake_next, delivery), robust=True)
+    return delivery
+
+
+def _hand_over(delivery: DeliveryRow) -> None:
+    """Have the handler do what it does about the message."""
     subscription = subscription_named(delivery.subscription)
     if subscription is None:
         raise UnknownSubscription(delivery.subscription)
@@ -77,11 +122,20 @@ def _deliver_in_transaction(delivery_id: int) -> DeliveryRow | None:
         crash_point("delivery.before_handler")
         subscription.handler(from_payload(subscription.event_type, payload))
     crash_point("delivery.after_handler")
-    DeliveryRow.objects.filter(pk=delivery_id).update(
+
+
+def _mark_done(deliveries: Sequence[DeliveryRow]) -> None:
+    DeliveryRow.objects.filter(pk__in=[delivery.pk for delivery in deliveries]).update(
         status=DeliveryRow.Status.DONE, attempts=F("attempts") + 1, finished_at=Now(), waits=False
     )
-    transaction.on_commit(partial(wake_next, delivery), robust=True)
-    return delivery
+
+
+def _tell(delivery: DeliveryRow, *, seconds: float) -> None:
+    """Count and log a delivery that was made."""
+    metrics.DELIVERIES.labels(delivery.subscription, "done").inc()
+    metrics.DURATION.labels(delivery.subscription).observe(seconds)
+    with working_as(context_of(delivery.message)):
+        _log.info("delivery_done", subscription=delivery.subscription, delivery_id=delivery.pk)
 
 
 def _count_failure(delivery_id: int, error: Exception) -> None:

@@ -11,7 +11,7 @@ DELIVERIES = Counter(
 )
 DURATION = Histogram(
     "orderly_delivery_duration_seconds",
-    "Time that a delivery took, its transaction included, of those that succeeded.",
+    "Time that a delivery took, its transaction or its share of a common one included, of those that succeeded.",
     ("subscription",),
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
 )

@@ -5,7 +5,7 @@ cursor over ids, because ids are given before the commit and a cursor would skip
 gets its place in the feed.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ from shared.outbox import metrics
 from shared.outbox.feed import take_places
 from shared.outbox.messages import context_of
 from shared.outbox.models import DeliveryRow, OutboxMessageRow
-from shared.outbox.registry import subscriptions_of
+from shared.outbox.registry import subscribed_topics
 from shared.persistence.unit_of_work import atomic
 from shared.persistence.wakeup import wake_worker
 from shared.telemetry.context import working_as
@@ -39,6 +39,18 @@ SELECT id FROM outbox_message AS later WHERE id = ANY(%(ids)s) AND EXISTS (
 )
 """
 
+#: By SQL, for the ORM takes longer to write the rows down than PostgreSQL does to store them.
+DELIVERIES = """
+INSERT INTO outbox_delivery (message_id, subscription, attempts, last_error, due_at, aggregate_id, aggregate_sequence)
+SELECT id, subscription, 0, '', now() + %(grace)s, CASE WHEN in_order THEN aggregate_id END,
+       CASE WHEN in_order THEN aggregate_sequence END
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS taken (id, place)
+JOIN outbox_message USING (id)
+JOIN unnest(%(topics)s::text[], %(subscriptions)s::text[], %(in_order)s::boolean[])
+    AS subscribed (topic, subscription, in_order) USING (topic)
+ORDER BY place RETURNING id
+"""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -48,21 +60,12 @@ def relay_pending_messages() -> int:
         messages = _take_messages()
         if not messages:
             return 0
-        deliveries = DeliveryRow.objects.bulk_create(
-            DeliveryRow(
-                message_id=message.id,
-                subscription=subscription.name,
-                due_at=Now() + WAKE_UP_GRACE,
-                aggregate_id=message.aggregate_id if subscription.in_order else None,
-                aggregate_sequence=message.aggregate_sequence if subscription.in_order else None,
-            )
-            for message in messages
-            for subscription in subscriptions_of(message.topic)
-        )
+        deliveries = _make_deliveries(messages)
         take_places([message.id for message in messages])
-    _wake_workers_for([delivery.pk for delivery in deliveries])
+    _wake_workers_for(deliveries)
+    for topic, count in Counter(message.topic for message in messages).items():
+        metrics.RELAYED.labels(topic).inc(count)
     for message in messages:
-        metrics.RELAYED.labels(message.topic).inc()
         with working_as(context_of(message)), traced(f"relay {message.topic}", kind="producer"):
             _log.info("event_relayed", topic=message.topic)
     return len(messages)
@@ -96,6 +99,21 @@ def _take_messages() -> Sequence[OutboxMessageRow]:
         cursor.execute(TOO_EARLY, {"ids": [message.id for message in taken]})
         too_early = {message_id for (message_id,) in cursor.fetchall()}
     return in_turn([message for message in taken if message.id not in too_early])
+
+
+def _make_deliveries(messages: Sequence[OutboxMessageRow]) -> list[int]:
+    """Make one delivery of each message for each of its subscriptions; return their ids."""
+    known = subscribed_topics()
+    values = {
+        "grace": WAKE_UP_GRACE,
+        "ids": [message.id for message in messages],
+        "topics": [topic for topic, _ in known],
+        "subscriptions": [subscription.name for _, subscription in known],
+        "in_order": [subscription.in_order for _, subscription in known],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(DELIVERIES, values)
+        return [delivery_id for (delivery_id,) in cursor.fetchall()]
 
 
 def in_turn(messages: Sequence[OutboxMessageRow]) -> Sequence[OutboxMessageRow]:

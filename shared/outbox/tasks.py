@@ -6,15 +6,14 @@ from typing import Any
 from celery import shared_task
 
 from shared.outbox.archive import archive_old_events
-from shared.outbox.deliveries import deliver
+from shared.outbox.deliveries import deliver_all
 from shared.outbox.relay import dispatch_overdue_deliveries, relay_pending_messages
 
 
 @shared_task(name="outbox.deliver")
 def deliver_batch(delivery_ids: list[str], **_: Any) -> None:
-    """Deliver each of the named deliveries; fields that this version does not know are ignored."""
-    for delivery_id in delivery_ids:
-        deliver(int(delivery_id))
+    """Deliver the named deliveries; fields that this version does not know are ignored."""
+    deliver_all([int(delivery_id) for delivery_id in delivery_ids])
 
 
 @shared_task(name="outbox.sweep")

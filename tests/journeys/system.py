@@ -30,14 +30,14 @@ T = TypeVar("T")
 S = TypeVar("S", bound="System")
 
 
-def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str) -> T:
+def eventually(probe: Callable[[], T | None], *, within: float = 20.0, what: str, every: float = 0.02) -> T:
     """Return the first answer of the probe that is not None or False; fail when there is none in time."""
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         answer = probe()
         if answer:
             return answer
-        time.sleep(0.02)
+        time.sleep(every)
     raise AssertionError(f"{what} did not happen within {within} seconds")
 
 
@@ -167,8 +167,15 @@ class System:
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a management command to its end."""
+        return self._run("manage.py", *arguments)
+
+    def run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a Python module to its end, on the system's servers."""
+        return self._run("-m", module, *arguments)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

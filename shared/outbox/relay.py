@@ -8,6 +8,7 @@ gets its place in the feed.
 from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -104,7 +105,7 @@ def _take_messages() -> Sequence[OutboxMessageRow]:
 def _make_deliveries(messages: Sequence[OutboxMessageRow]) -> list[int]:
     """Make one delivery of each message for each of its subscriptions; return their ids."""
     known = subscribed_topics()
-    values = {
+    values: dict[str, Any] = {
         "grace": WAKE_UP_GRACE,
         "ids": [message.id for message in messages],
         "topics": [topic for topic, _ in known],

@@ -9,6 +9,10 @@ STOCK_TESTS = "tests/inventory/test_stock_items.py"
 OUTBOX_TABLES = "shared/outbox/models.py"
 OUTBOX_MIGRATION = "shared/outbox/migrations/0001_initial.py"
 OUTBOX_TESTS = "tests/shared/test_outbox.py"
+TOGETHER_TESTS = "tests/shared/test_outbox_together.py"
+ORDER_TESTS = "tests/shared/test_outbox_order.py"
+TRAIL_TESTS = "tests/shared/test_audit_trail.py"
+CHECK_TESTS = "tests/shared/test_audit_checks.py"
 KEY_TESTS = "tests/shared/test_idempotency_keys.py"
 SAGA = "shared/saga/runner.py"
 SAGA_TESTS = "tests/shared/test_saga_runner.py"
@@ -134,6 +138,26 @@ NEVER_CHARGES_TWICE = (
         witness=(TILL_TESTS, "test_is_refused_once_given_up_without_asking"),
     ),
     Mutation(
+        name="payments: a request that is too old is not sent",
+        guarantee="G2",
+        edits=(Edit("contexts/payments/use_cases.py", "                payment.must_be_fresh(at=self.now())\n"),),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_that_waited_too_long_is_not_sent_but_attempted_again"),
+    ),
+    Mutation(
+        name="payments: giving up leaves a mark where no payment was begun",
+        guarantee="G2",
+        edits=(
+            Edit(
+                "contexts/payments/use_cases.py",
+                "            if self.payments.for_order(order_id) is None:\n",
+                "            if False:\n",
+            ),
+        ),
+        tests=(TILL_TESTS,),
+        witness=(TILL_TESTS, "test_of_an_order_without_payment_leaves_a_mark_that_no_late_worker_passes"),
+    ),
+    Mutation(
         name="payments: a void is not repeated",
         guarantee="G2",
         edits=(
@@ -241,11 +265,11 @@ NEVER_LOSES_AN_EVENT = (
         edits=(
             Edit(
                 "shared/outbox/deliveries.py",
-                "        .filter(pk=delivery_id, status=DeliveryRow.Status.PENDING)\n",
-                "        .filter(pk=delivery_id)\n",
+                '        .select_related("message")\n        .filter(status=DeliveryRow.Status.PENDING)\n',
+                '        .select_related("message")\n',
             ),
         ),
-        tests=(OUTBOX_TESTS,),
+        tests=(OUTBOX_TESTS, TOGETHER_TESTS),
         witness=(OUTBOX_TESTS, "test_twice_has_its_effect_once"),
     ),
     Mutation(
@@ -260,6 +284,26 @@ NEVER_LOSES_AN_EVENT = (
         ),
         tests=(OUTBOX_TESTS,),
         witness=(OUTBOX_TESTS, "test_that_another_worker_has_in_hand_is_left_alone"),
+    ),
+    Mutation(
+        name="outbox: an event waits for an earlier one of its aggregate",
+        guarantee="G3",
+        edits=(Edit("shared/outbox/deliveries.py", "    if subscription.in_order:\n", "    if False:\n"),),
+        tests=(ORDER_TESTS,),
+        witness=(ORDER_TESTS, "test_waits_for_an_earlier_event_without_counting_an_attempt"),
+    ),
+    Mutation(
+        name="outbox: an event waits for an earlier one that no relay has taken",
+        guarantee="G3",
+        edits=(
+            Edit(
+                "shared/outbox/turns.py",
+                "      WHERE pending AND aggregate_id =",
+                "      WHERE false AND aggregate_id =",
+            ),
+        ),
+        tests=(ORDER_TESTS,),
+        witness=(ORDER_TESTS, "test_waits_for_an_earlier_event_that_no_relay_has_taken"),
     ),
     Mutation(
         name="unit of work: the last work is done",
@@ -398,6 +442,42 @@ ORDERS_ARE_SAFE = (
     ),
 )
 
+HISTORY_IS_KEPT = (
+    Mutation(
+        name="audit: what is written stays",
+        guarantee="G7",
+        edits=(
+            Edit(
+                "shared/audit/migrations/0002_append_only.py",
+                "CREATE TRIGGER {table}_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}\n",
+                "CREATE TRIGGER {table}_is_append_only BEFORE TRUNCATE ON {table}\n",
+            ),
+        ),
+        tests=(f"{TRAIL_TESTS}::TestTables",),
+        witness=(TRAIL_TESTS, "test_refuse_to_be_changed"),
+    ),
+    Mutation(
+        name="audit: each entry is chained to the one before",
+        guarantee="G7",
+        edits=(
+            Edit(
+                "shared/audit/verification.py",
+                "        elif digest_after(self.place.digest, found.link) != found.digest:\n",
+                "        elif False:\n",
+            ),
+        ),
+        tests=(f"{TRAIL_TESTS}::TestTampering",),
+        witness=(TRAIL_TESTS, "test_with_any_column_of_an_entry_is_found"),
+    ),
+    Mutation(
+        name="laws: checked once however many schedulers there are",
+        guarantee="G5, G7",
+        edits=(Edit("shared/audit/checking.py", "        if cursor.fetchone() != (True,):\n", "        if False:\n"),),
+        tests=(CHECK_TESTS,),
+        witness=(CHECK_TESTS, "test_are_made_by_one_of_them_and_nobody_waits"),
+    ),
+)
+
 MUTATIONS = (
     *NEVER_OVERSELLS,
     *NEVER_CHARGES_TWICE,
@@ -405,4 +485,5 @@ MUTATIONS = (
     *CAN_BE_RETRIED,
     *NOTHING_IS_STUCK,
     *ORDERS_ARE_SAFE,
+    *HISTORY_IS_KEPT,
 )

@@ -134,6 +134,8 @@ CATALOG_REMEMBERED = 5
 SAGA_LEASE = timedelta(seconds=60)
 #: Whether webhooks and the like may go to this very machine; for development.
 OUTBOUND_TO_LOOPBACK = False
+#: How long one delivery, or one turn or call of a process, may take; longer than PostgreSQL lets a transaction idle.
+WORK_TIME_LIMIT = timedelta(seconds=75)
 AUDIT_EVERY = schedule.AUDIT_EVERY
 
 STATIC_URL = "/static/"

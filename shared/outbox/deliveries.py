@@ -1,10 +1,13 @@
 """Takes one delivery to its handler: effect and mark are committed together, or neither."""
 
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
@@ -19,6 +22,7 @@ from shared.outbox.upcasting import upcasted
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
+from shared.resilience.time_limits import OutOfTime, bounded
 from shared.telemetry.context import working_as
 from shared.telemetry.tracing import traced
 
@@ -41,7 +45,8 @@ def deliver(delivery_id: int) -> bool:
     """
     started = time.perf_counter()
     try:
-        delivery = in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
+        with _bounded([delivery_id]):
+            delivery = in_transaction_with_retry(lambda: _deliver_in_transaction(delivery_id))
     except NotItsTurn as early:
         return may_go_after_all(early) and deliver(delivery_id)
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, never lost
@@ -69,7 +74,8 @@ def deliver_all(delivery_ids: Sequence[int]) -> int:
 def _deliver_together(delivery_ids: Sequence[int]) -> Sequence[DeliveryRow]:
     started = time.perf_counter()
     try:
-        done = in_transaction_with_retry(lambda: _deliver_in_one_transaction(delivery_ids))
+        with _bounded(delivery_ids):
+            done = in_transaction_with_retry(lambda: _deliver_in_one_transaction(delivery_ids))
     except Exception as error:  # noqa: BLE001 - told and counted where the delivery is made by itself
         _log.info("deliveries_parted", count=len(delivery_ids), because=type(error).__name__)
         return ()
@@ -80,13 +86,29 @@ def _deliver_together(delivery_ids: Sequence[int]) -> Sequence[DeliveryRow]:
 
 
 def _deliver_in_one_transaction(delivery_ids: Sequence[int]) -> Sequence[DeliveryRow]:
-    """Hand over what is free and may share a transaction; return it."""
-    deliveries = list(_free().filter(pk__in=delivery_ids, subscription__in=subscribed_together()).order_by("pk"))
+    """Hand over what is free and may share a transaction; return it. What failed before is left to be tried alone."""
+    deliveries = list(
+        _free().filter(pk__in=delivery_ids, attempts=0, subscription__in=subscribed_together()).order_by("pk")
+    )
     for delivery in deliveries:
         _hand_over(delivery)
     if deliveries:
         _mark_done(deliveries)
     return deliveries
+
+
+def _bounded(delivery_ids: Sequence[int]) -> AbstractContextManager[None]:
+    """Bound deliveries in time; a failure is counted for those that hang, though nobody comes back from them."""
+
+    def note_hanging() -> None:
+        for delivery_id in delivery_ids:
+            _count_failure(delivery_id, OutOfTime(OutOfTime.__doc__))
+
+    return bounded(
+        f"deliveries {[*delivery_ids]}",
+        seconds=settings.WORK_TIME_LIMIT.total_seconds(),
+        note_hanging=note_hanging,
+    )
 
 
 def _free() -> QuerySet[DeliveryRow]:

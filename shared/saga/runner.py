@@ -5,6 +5,7 @@ commits the intent of the next call. The calls themselves are made between trans
 killed anywhere leaves a lease that runs out; the next worker repeats the call in hand with the same key.
 """
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -22,6 +23,7 @@ from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, savepoint
 from shared.resilience.guard import refuse_inside_transaction
+from shared.resilience.time_limits import bounded
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
 from shared.saga.telling import tell_of_end, tell_of_step
@@ -66,12 +68,20 @@ def advance(saga_id: UUID) -> None:
     """Take the process as far as it goes now; leave it alone when another worker holds its lease."""
     lease = uuid4()
     try:
-        call = in_transaction_with_retry(lambda: _take(saga_id, lease))
+        with _bounded(saga_id):
+            call = in_transaction_with_retry(lambda: _take(saga_id, lease))
         while call is not None:
-            made, outcome = call, _make(call)
-            call = in_transaction_with_retry(lambda made=made, outcome=outcome: _settle(made, outcome))  # type: ignore[misc]
+            with _bounded(saga_id):
+                made, outcome = call, _make(call)
+            with _bounded(saga_id):
+                call = in_transaction_with_retry(lambda made=made, outcome=outcome: _settle(made, outcome))  # type: ignore[misc]
     except Exception as error:  # noqa: BLE001 - whatever a step raises is counted and tried again
         _release_after_failure(saga_id, lease, error)
+
+
+def _bounded(saga_id: UUID) -> AbstractContextManager[None]:
+    """Bound a turn or a call in time; one that hangs is ended, and the process goes on when its lease has run out."""
+    return bounded(f"saga {saga_id}", seconds=settings.WORK_TIME_LIMIT.total_seconds())
 
 
 def _take(saga_id: UUID, lease: UUID) -> _Call | None:

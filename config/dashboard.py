@@ -18,6 +18,8 @@ from shared.saga import queries as saga
 
 #: A checkout takes a second or two; whatever is pending for longer waits for something.
 USUAL_CHECKOUT = timedelta(minutes=5)
+#: A relay takes an event within milliseconds, and a sweep within five seconds.
+USUAL_RELAY = timedelta(seconds=10)
 SHOWN_OF_EACH = 5
 
 
@@ -84,6 +86,7 @@ def _watches(now: datetime) -> Sequence[Watch]:
     return (
         Watch("ordering.view_orderrow", lambda: _pending_card(late), lambda: _pending_orders(late)),
         Watch("payments.view_paymentrow", _unknown_card, _unknown_payments),
+        Watch("outbox.view_outboxmessagerow", lambda: _lag_card(now), lambda: _waiting_events(now)),
         Watch("outbox.view_deliveryrow", _dead_card, _dead_letters),
         Watch("saga.view_sagarow", _overdue_card, _overdue_processes),
         Watch("inventory.view_stockitemrow", _low_card, _low_stock),
@@ -127,6 +130,26 @@ def _unknown_payments() -> Iterator[Matter]:
             text=f"{payment.amount} for order {payment.order_id}",
             since=moment(payment.since),
             url=_page_of("payments_paymentrow", payment.id),
+        )
+
+
+def _lag_card(now: datetime) -> Card:
+    return Card(
+        title="Events not relayed",
+        value=outbox.count_waiting_events(recorded_before=now - USUAL_RELAY),
+        hint=f"waiting for longer than {USUAL_RELAY.seconds} seconds",
+        url=f"{reverse('admin:outbox_outboxmessagerow_changelist')}?pending__exact=1",
+    )
+
+
+def _waiting_events(now: datetime) -> Iterator[Matter]:
+    for event in outbox.longest_waiting_events(recorded_before=now - USUAL_RELAY, limit=SHOWN_OF_EACH):
+        yield Matter(
+            kind="event not relayed",
+            colour="danger",
+            text=event.topic,
+            since=moment(event.recorded_at),
+            url=_page_of("outbox_outboxmessagerow", event.id),
         )
 
 

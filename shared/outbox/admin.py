@@ -5,13 +5,17 @@ import json
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import action
 from unfold.forms import BaseDialogForm
 
+from shared.audit.trail import record_change
 from shared.outbox.dead_letters import retry_dead
-from shared.outbox.models import DeliveryRow, OutboxMessageRow
+from shared.outbox.models import ArchivedMessageRow, DeliveryRow, MessageColumns, OutboxMessageRow
+from shared.outbox.relay import relay_pending_messages
 from shared.persistence.admin import (
     DayRangeFilter,
     ReadOnlyAdmin,
@@ -27,7 +31,11 @@ from shared.persistence.admin import (
     moment,
     short,
 )
+from shared.persistence.unit_of_work import atomic
 from shared.telemetry.context import act_as
+
+#: In one request; the next one goes on.
+MOST_RELAYED = 5000
 
 DELIVERY_COLOURS = {
     "pending": "info",
@@ -63,15 +71,51 @@ class DeliveryInline(ReadOnlyInline):
         return moment(row.finished_at)
 
 
-@admin.register(OutboxMessageRow)
-class EventAdmin(ReadOnlyAdmin):
+class _StoredEventAdmin(ReadOnlyAdmin):
     """Events, the newest first."""
 
-    list_display = ("topic", "aggregate", "aggregate_sequence", "at", "shown_actor", "relayed")
-    list_filter = (("occurred_at", DayRangeFilter), ("pending", admin.BooleanFieldListFilter))
     search_fields = ("id", "aggregate_id", "topic")
     search_help_text = "Id of an aggregate or event, or a topic"
     ordering = ("-id",)
+
+    def found_by(self, term: str) -> Q:
+        """Find events by id, which an index has, or by the beginning of their topic, the newest first."""
+        wanted = id_in(term)
+        return Q(topic__startswith=term) if wanted is None else Q(id=wanted) | Q(aggregate_id=wanted)
+
+    def title_of(self, row: MessageColumns) -> str:
+        """Return what happened."""
+        return f"Event {row.topic}"
+
+    @column("Aggregate")
+    def aggregate(self, row: MessageColumns) -> SafeString:
+        """Show what it happened to."""
+        return short(row.aggregate_id)
+
+    @column("Occurred at (UTC)")
+    def at(self, row: MessageColumns) -> SafeString:
+        """Show when it happened."""
+        return moment(row.occurred_at)
+
+    @column("Actor")
+    def shown_actor(self, row: MessageColumns) -> SafeString:
+        """Show who did it."""
+        return actor_in_words(row.actor)
+
+    @column("Payload")
+    def pretty_payload(self, row: MessageColumns) -> SafeString:
+        """Show the payload, indented."""
+        text = json.dumps(row.payload, indent=2, ensure_ascii=False)
+        return format_html('<pre style="white-space: pre-wrap; line-height: 1.5">{}</pre>', text)
+
+
+@admin.register(OutboxMessageRow)
+class EventAdmin(_StoredEventAdmin):
+    """Events that are not archived, with their deliveries."""
+
+    list_display = ("topic", "aggregate", "aggregate_sequence", "at", "shown_actor", "relayed")
+    list_filter = (("occurred_at", DayRangeFilter), ("pending", admin.BooleanFieldListFilter))
+    actions_list = ("relay_now",)
     inlines = (DeliveryInline,)
     fieldsets = (
         (
@@ -82,40 +126,48 @@ class EventAdmin(ReadOnlyAdmin):
         ("Trace", {"fields": (("correlation_id", "causation_id"), "traceparent")}),
     )
 
-    def found_by(self, term: str) -> Q:
-        """Find events by id, which an index has, or by the beginning of their topic, the newest first."""
-        wanted = id_in(term)
-        return Q(topic__startswith=term) if wanted is None else Q(id=wanted) | Q(aggregate_id=wanted)
+    def has_relay_permission(self, request: HttpRequest) -> bool:
+        """Tell whether this operator may do the relay's work."""
+        return request.user.has_perm("outbox.change_outboxmessagerow")
 
-    def title_of(self, row: OutboxMessageRow) -> str:
-        """Return what happened."""
-        return f"Event {row.topic}"
-
-    @column("Aggregate")
-    def aggregate(self, row: OutboxMessageRow) -> SafeString:
-        """Show what it happened to."""
-        return short(row.aggregate_id)
-
-    @column("Occurred at (UTC)")
-    def at(self, row: OutboxMessageRow) -> SafeString:
-        """Show when it happened."""
-        return moment(row.occurred_at)
-
-    @column("Actor")
-    def shown_actor(self, row: OutboxMessageRow) -> SafeString:
-        """Show who did it."""
-        return actor_in_words(row.actor)
+    @action(description="Relay waiting events now", url_path="relay", icon="forward", permissions=["relay"])
+    def relay_now(self, request: HttpRequest) -> HttpResponse:
+        """Do what the relay does, as far as one request can, because no relay does it."""
+        act_as(f"staff:{request.user.pk}")
+        relayed = 0
+        while taken := relay_pending_messages():
+            relayed += taken
+            if relayed >= MOST_RELAYED:
+                break
+        if relayed:
+            with atomic():
+                record_change(
+                    action="outbox.relay_now",
+                    subject_kind="outbox",
+                    subject_id="pending",
+                    before=None,
+                    after={"relayed": relayed},
+                )
+        messages.success(request, f"Relayed: {relayed}. See to it that a relay runs.")
+        return redirect("admin:outbox_outboxmessagerow_changelist")
 
     @column("Relayed")
     def relayed(self, row: OutboxMessageRow) -> SafeString:
         """Show whether a relay has taken it."""
         return labelled("pending" if row.pending else "done", DELIVERY_COLOURS)
 
-    @column("Payload")
-    def pretty_payload(self, row: OutboxMessageRow) -> SafeString:
-        """Show the payload, indented."""
-        text = json.dumps(row.payload, indent=2, ensure_ascii=False)
-        return format_html('<pre style="white-space: pre-wrap; line-height: 1.5">{}</pre>', text)
+
+@admin.register(ArchivedMessageRow)
+class ArchivedEventAdmin(_StoredEventAdmin):
+    """Events that everybody has been told of long ago; a replay brings them back."""
+
+    list_display = ("topic", "aggregate", "aggregate_sequence", "at", "shown_actor")
+    list_filter = (("occurred_at", DayRangeFilter),)
+    fieldsets = (
+        ("Event", {"fields": (("topic", "at"), ("aggregate_id", "aggregate_sequence"), "shown_actor")}),
+        ("Payload", {"fields": ("pretty_payload",)}),
+        ("Trace", {"fields": (("correlation_id", "causation_id"), "traceparent")}),
+    )
 
 
 @admin.register(DeliveryRow)

@@ -38,6 +38,28 @@ class DeadLetter:
     died_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingEvent:
+    """An event that no relay has taken yet."""
+
+    id: UUID
+    topic: str
+    recorded_at: datetime
+
+
+def count_waiting_events(*, recorded_before: datetime) -> int:
+    """Return how many events recorded before then still wait for a relay; an index has just those that wait."""
+    return _waiting(recorded_before).count()
+
+
+def longest_waiting_events(*, recorded_before: datetime, limit: int) -> Sequence[WaitingEvent]:
+    """Return the events that have waited for a relay the longest."""
+    return [
+        WaitingEvent(id=row.id, topic=row.topic, recorded_at=row.recorded_at)
+        for row in _waiting(recorded_before).order_by("id")[:limit]
+    ]
+
+
 def count_dead_letters() -> int:
     """Return how many deliveries were given up; an index has just those."""
     return _dead().count()
@@ -55,6 +77,10 @@ def oldest_dead_letters(*, limit: int) -> Sequence[DeadLetter]:
         )
         for row in _dead().select_related("message").order_by("id")[:limit]
     ]
+
+
+def _waiting(recorded_before: datetime) -> QuerySet[OutboxMessageRow]:
+    return OutboxMessageRow.objects.filter(pending=True, recorded_at__lt=recorded_before)
 
 
 def _dead() -> QuerySet[DeliveryRow]:

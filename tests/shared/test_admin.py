@@ -297,7 +297,7 @@ class TestDashboard:
     def test_is_calm_when_nothing_is_wrong(self, site: Client) -> None:
         response = site.get(reverse("admin:index"))
         assert "Nothing waits for you." in response.content.decode()
-        assert [card.value for card in response.context["cards"]] == [0] * 5
+        assert [card.value for card in response.context["cards"]] == [0] * 6
 
     def test_tells_how_the_day_goes(self, site: Client) -> None:
         self.stored(a_confirmed_order(), minutes_ago=0)
@@ -313,18 +313,22 @@ class TestDashboard:
         with atomic():
             DjangoPayments().save(payment := an_unknown_payment())
         letter, process = a_delivery(), a_process(overdue=True)
+        OutboxMessageRow.objects.update(pending=False)
+        waiting = an_event(pending=True)
+        OutboxMessageRow.objects.filter(pk=waiting.pk).update(recorded_at=timezone.now() - timedelta(minutes=1))
         ensure_location(code="berlin", name="Berlin", priority=0)
         load_opening_stock(
             opening=[OpeningStock(sku=sku, location="berlin", units=units) for sku, units in (("MUG", 5), ("SHIRT", 6))]
         )
         response = site.get(reverse("admin:index"))
-        assert [card.value for card in response.context["cards"]] == [1] * 5
+        assert [card.value for card in response.context["cards"]] == [1] * 6
         page = response.content.decode()
         for text in (
             order.number,
             reverse("admin:payments_paymentrow_change", args=[payment.id]),
             page_of("outbox_deliveryrow", letter),
             page_of("saga_sagarow", process),
+            page_of("outbox_outboxmessagerow", waiting),
             "MUG at berlin: 5 available",
         ):
             assert text in page

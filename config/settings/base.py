@@ -345,12 +345,7 @@ UNFOLD: dict[str, Any] = {
                     _place("Webhooks", "webhook", "webhooks_endpointrow", "webhooks.view_endpointrow"),
                     _place("Webhook deliveries", "outbox", "webhooks_deliveryrow", "webhooks.view_deliveryrow"),
                     _place("Events", "history", "outbox_outboxmessagerow", "outbox.view_outboxmessagerow"),
-                    _place(
-                        "Archived events",
-                        "archive",
-                        "outbox_archivedmessagerow",
-                        "outbox.view_archivedmessagerow",
-                    ),
+                    _place("Archive", "archive", "outbox_archivedmessagerow", "outbox.view_archivedmessagerow"),
                     _place("Audit trail", "policy", "audit_auditentryrow", "audit.view_auditentryrow"),
                     _place("Laws", "balance", "audit_auditrunrow", "audit.view_auditrunrow"),
                 ],

@@ -16,6 +16,7 @@ from tests.journeys.orders import an_order, cancel
 from tests.journeys.system import System, eventually
 
 BUYERS = 4
+MORE_UNITS = 300  # of each item, each round
 REACHED_WITHIN = 120.0  # seconds
 QUIET_WITHIN = 300.0  # seconds
 PATIENCE = 60.0  # seconds, of one buyer with one request
@@ -117,7 +118,8 @@ class Load:
 
 @contextmanager
 def under_load(system: System) -> Iterator[Load]:
-    """Have buyers buy during the block."""
+    """Have buyers buy during the block; each time there is as much more to be had, so that no round runs dry."""
+    system.query("UPDATE inventory_stock_item SET backorder_limit = backorder_limit + %s RETURNING 1", MORE_UNITS)
     skus = [sku for (sku,) in system.query("SELECT DISTINCT sku FROM inventory_stock_item ORDER BY sku LIMIT 12")]
     load = Load(system=system, skus=skus)
     failures: list[BaseException] = []

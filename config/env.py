@@ -51,6 +51,9 @@ class Env(BaseSettings):
     otel_service_name: str = "orderly"
     web_threads: int = Field(default=4, ge=1, le=64)
     web_most_waiting: int = Field(default=128, ge=1, le=10_000)
+    most_streams: int = Field(default=1500, ge=1, le=100_000, description="open event streams of one web process")
+    most_streams_of_a_person: int = Field(default=10, ge=1, le=10_000)
+    most_streams_of_a_key: int = Field(default=1000, ge=1, le=100_000)
     web_notice_seconds: float = Field(default=3, ge=0, le=60)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     secure_ssl_redirect: bool = True

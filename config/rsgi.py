@@ -3,11 +3,15 @@
 from django.conf import settings
 
 from config.wsgi import application as wsgi
+from shared.live.service import EXTRA, Live
 from shared.server.application import Application
 
+live = Live(redis_url=settings.REDIS_URL, most_streams=settings.MOST_STREAMS)
 application = Application(
     wsgi=wsgi,
     threads=settings.WEB_THREADS,
     most_waiting=settings.WEB_MOST_WAITING,
     notice=settings.WEB_NOTICE.total_seconds(),
+    services=(live,),
+    extras={EXTRA: live},
 )

@@ -39,6 +39,9 @@ LINK_PAGES = {purpose: env.shop_url.rstrip("/") + path for purpose, path in LINK
 SAGA_LEASE = timedelta(seconds=env.saga_lease_seconds)
 WEB_THREADS = env.web_threads
 WEB_MOST_WAITING = env.web_most_waiting
+MOST_STREAMS = env.most_streams
+MOST_STREAMS_OF_A_PERSON = env.most_streams_of_a_person
+MOST_STREAMS_OF_A_KEY = env.most_streams_of_a_key
 WEB_NOTICE = timedelta(seconds=env.web_notice_seconds)
 PROMETHEUS_MULTIPROC_DIR = env.prometheus_multiproc_dir
 METRICS_PORT = env.metrics_port

@@ -17,7 +17,7 @@ from shared.http.throttling import address_of
 def authenticate(token: str) -> Caller:
     """Return who presents this access token or API key, or raise InvalidToken (401, ``invalid_token``)."""
     principal = wiring.authenticate(token=token)
-    return Caller(kind=principal.kind, id=principal.id, scopes=principal.scopes)
+    return Caller(kind=principal.kind, id=principal.id, scopes=principal.scopes, expires_at=principal.expires_at)
 
 
 def email_of(account_id: UUID) -> str | None:

@@ -28,6 +28,7 @@ from shared.outbox.messages import publish_events_of
 from shared.outbox.redaction import redact
 from shared.persistence.inserts import Insert
 from shared.persistence.reads import CompiledRead
+from shared.persistence.wakeup import tell_followers_after_commit
 from shared.saga.queries import reasons_given_up
 
 ROWS_AT_ONCE = 200
@@ -102,6 +103,7 @@ class DjangoOrders:
             self._insert(order)
         else:
             self._update(order)
+            tell_followers_after_commit(order.id)  # of a new order nobody has heard yet
         order.version += 1
         _insert_notes_of(order)
         publish_events_of(order)

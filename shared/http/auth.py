@@ -6,6 +6,7 @@ How a token is verified is the business of the identity context; the dotted path
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Literal, cast
 from uuid import UUID
@@ -35,6 +36,7 @@ class Caller:
     kind: Literal["customer", "staff", "key"]
     id: UUID
     scopes: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
 
     @property
     def actor(self) -> str:

@@ -1,13 +1,14 @@
 """Stores events with the state that they tell of, and reads the history of an aggregate."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from shared.domain.model import Aggregate
@@ -80,6 +81,36 @@ def context_of(message: OutboxMessageRow) -> WorkContext:
         traceparent=message.traceparent,
         actor=message.actor,
     )
+
+
+NEWS = """
+SELECT asked.id, asked.after, news.*
+FROM unnest(%(ids)s::uuid[], %(after)s::int[]) AS asked(id, after) CROSS JOIN LATERAL (
+    (SELECT aggregate_sequence, id, topic, occurred_at, actor, payload FROM outbox_message
+      WHERE aggregate_id = asked.id AND aggregate_sequence > asked.after ORDER BY aggregate_sequence LIMIT %(limit)s)
+    UNION ALL
+    (SELECT aggregate_sequence, id, topic, occurred_at, actor, payload FROM outbox_message_archive
+      WHERE aggregate_id = asked.id AND aggregate_sequence > asked.after ORDER BY aggregate_sequence LIMIT %(limit)s)
+) AS news ORDER BY news.aggregate_sequence
+"""
+
+
+def continuations_of(
+    wanted: Collection[tuple[UUID, int]], *, limit: int = 100
+) -> Mapping[tuple[UUID, int], Sequence[HistoryEntry]]:
+    """Return the next events of many aggregates, each after a number, in one statement."""
+    if not wanted:
+        return {}
+    found: dict[tuple[UUID, int], list[HistoryEntry]] = {each: [] for each in wanted}
+    ids, numbers = [each[0] for each in found], [each[1] for each in found]
+    with connection.cursor() as cursor:
+        cursor.execute(NEWS, {"ids": ids, "after": numbers, "limit": limit})
+        for aggregate_id, after, sequence, id_, topic, at, actor, payload in cursor.fetchall():
+            entry = HistoryEntry(
+                sequence=sequence, id=id_, topic=topic, occurred_at=at, actor=actor, payload=json.loads(payload)
+            )
+            found[aggregate_id, after].append(entry)
+    return {each: entries[:limit] for each, entries in found.items()}
 
 
 def history_of(aggregate_id: UUID, *, after: int = 0, limit: int = 200) -> Sequence[HistoryEntry]:

@@ -159,6 +159,7 @@ CLIENT: Final[Mapping[str, Rule]] = {
     "replay_webhook_events": Keys(scope="webhooks:write", owned=True, body=SPAN),
     "get_webhook_replay": Keys(scope="webhooks:write", owned=True),
     "list_webhook_deliveries": Keys(scope="webhooks:write", owned=True),
+    "follow_order": Scoped(scope="orders:read", owned=True),
 }
 
 OPERATOR: Final[Mapping[str, Rule]] = {

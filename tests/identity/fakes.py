@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
@@ -176,7 +176,11 @@ class PlainAccessTokens:
         kind, _, expires_at = rest.partition("|")
         if not expires_at or at.timestamp() >= float(expires_at):
             raise InvalidToken
-        return AccessClaims(account_id=UUID(account_id), kind="staff" if kind == "staff" else "customer")
+        return AccessClaims(
+            account_id=UUID(account_id),
+            kind="staff" if kind == "staff" else "customer",
+            expires_at=datetime.fromtimestamp(float(expires_at), tz=UTC),
+        )
 
 
 @dataclass

@@ -52,7 +52,9 @@ class TestAccessTokens:
     def test_say_who_holds_them(self, tokens: AccessTokens) -> None:
         account_id = new_id()
         token = tokens.issue(account_id=account_id, kind="staff", at=NOW)
-        assert tokens.read(token, at=NOW) == AccessClaims(account_id=account_id, kind="staff")
+        assert tokens.read(token, at=NOW) == AccessClaims(
+            account_id=account_id, kind="staff", expires_at=NOW + LIFETIME
+        )
 
     def test_run_out_at_the_end_of_their_life_however_often_they_were_read(self, tokens: AccessTokens) -> None:
         token = tokens.issue(account_id=new_id(), kind="customer", at=NOW)

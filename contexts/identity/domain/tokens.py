@@ -50,6 +50,7 @@ class AccessClaims:
 
     account_id: UUID
     kind: PersonKind
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class Principal:
     kind: CallerKind
     id: UUID
     scopes: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import jwt
@@ -80,10 +80,14 @@ class SignedAccessTokens:
                 },
             )
             return _Verified(
-                claims=AccessClaims(account_id=UUID(claims["sub"]), kind=_kind_of(claims["kind"])),
+                claims=AccessClaims(
+                    account_id=UUID(claims["sub"]),
+                    kind=_kind_of(claims["kind"]),
+                    expires_at=datetime.fromtimestamp(int(claims["exp"]), tz=UTC),
+                ),
                 expires_at=int(claims["exp"]),
             )
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
             raise InvalidToken from None
 
 

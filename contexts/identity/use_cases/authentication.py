@@ -30,14 +30,19 @@ class Authenticate:
             raise InvalidToken
         if key.use_is_worth_noting(at=now):
             self.api_keys.note_use(key, at=now)
-        return Principal(kind="key", id=key.id, scopes=key.scopes)
+        return Principal(kind="key", id=key.id, scopes=key.scopes, expires_at=key.expires_at)
 
     def _person(self, token: str) -> Principal:
         claims = self.access_tokens.read(token, at=self.now())
         if claims.kind == "customer":
-            return Principal(kind="customer", id=claims.account_id)
+            return Principal(kind="customer", id=claims.account_id, expires_at=claims.expires_at)
         # Staff may do too much for a token that outlives a dismissal by minutes: one query more.
         staff = self.staff.find(claims.account_id)
         if staff is None:
             raise InvalidToken
-        return Principal(kind="staff", id=claims.account_id, scopes=staff.scopes(self.role_scopes))
+        return Principal(
+            kind="staff",
+            id=claims.account_id,
+            scopes=staff.scopes(self.role_scopes),
+            expires_at=claims.expires_at,
+        )

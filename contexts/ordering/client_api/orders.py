@@ -11,6 +11,7 @@ from ninja import Query, Router, Schema
 from pydantic import EmailStr, Field, StrictInt
 
 from contexts.ordering import queries
+from contexts.ordering.client_api.live import STREAM, order_news, shown_change, waits_until_settled
 from contexts.ordering.domain import (
     ANYONE,
     Address,
@@ -31,6 +32,7 @@ from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_moment, decode_number, page_of
 from shared.http.schemas import Currency, In, ListIn, MoneyIn, MoneyOut, PageOut, problems, refuse_unknown_parameters
 from shared.http.throttling import Throttled
+from shared.live.views import described_stream, event_stream
 
 MOST_LINES = 200
 MOST_UNITS = 100_000  # of one sku in one line
@@ -159,12 +161,16 @@ class TimelineEntryOut(Schema):
     operation_id="place_order",
     summary="Place an order",
 )
+@waits_until_settled(lambda order_id: _placed(queries.order_of(OrderId(order_id), of_customer=ANYONE)))
 @idempotent
 def place(request: HttpRequest, payload: PlaceOrderIn) -> HttpResponse:
-    """Place an order in one call: its units are promised at once, its payment follows. Needs Idempotency-Key."""
+    """Place an order in one call: its units are promised at once, its payment follows. Needs Idempotency-Key.
+
+    `Prefer: wait=N` (ten at most) holds the answer until the order has left `pending`, or N seconds have passed.
+    """
     customer = caller_of(request).customer_id
     order = place_order(request=payload.to_request(), customer_id=CustomerId(customer) if customer else None)
-    return _order_response(order, status=201, location=f"/api/v1/orders/{order.id}")
+    return _placed(order)
 
 
 @router.get(
@@ -232,17 +238,25 @@ def timeline(request: HttpRequest, order_id: UUID, query: Query[ListIn]) -> Http
         limit=query.limit + 1,
     )
     page = page_of(found, limit=query.limit, key=lambda entry: (entry.sequence,))
-    items = [
-        {
-            "id": entry.id,
-            "type": entry.topic,
-            "occurred_at": entry.occurred_at,
-            "actor": entry.actor,
-            "data": entry.payload,
-        }
-        for entry in page.items
-    ]
-    return json_response({"items": items, "next_cursor": page.next_cursor})
+    return json_response({"items": list(map(shown_change, page.items)), "next_cursor": page.next_cursor})
+
+
+@router.get(
+    "/orders/{uuid:order_id}/stream",
+    auth=can_read,
+    response={200: None, 204: None, **problems(401, 403, 404, 422, 429)},
+    operation_id="follow_order",
+    summary="Follow an order",
+    openapi_extra=described_stream(STREAM),
+)
+def follow(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Follow an order: server-sent events tell of each change."""
+    queries.require_visible(OrderId(order_id), of_customer=_whose(caller_of(request)))
+    return event_stream(request, feed=order_news, key=order_id)
+
+
+def _placed(order: Order | queries.OrderView) -> HttpResponse:
+    return _order_response(order, status=201, location=f"/api/v1/orders/{order.id}")
 
 
 def _whose(caller: Caller) -> CustomerId | Anyone:

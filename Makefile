@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BASKETS ?= 2000
 ROUNDS ?= 1
+RESTARTS ?= 20
 SECONDS_EACH ?= 10
 SERVICE ?= pypi
 IN_VENV := .venv/bin/python
@@ -10,7 +11,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos model mutation asyncapi reset audit dependencies clean
+.PHONY: help run test check format replay chaos restarts model mutation asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -39,6 +40,10 @@ replay: ## play real shopping baskets through the running code (BASKETS=2000)
 chaos: ## kill everything at every crash point, judge, and write docs/kill-matrix.md (ROUNDS=1)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.chaos --rounds $(ROUNDS)
+
+restarts: ## restart web processes, worker and relay under load (RESTARTS=20); nothing may fail
+	@.ci/install dev
+	@exec env RESTARTS=$(RESTARTS) $(IN_VENV) -m pytest tests/journeys/test_restarts.py
 
 model: ## play thousands of random games of orders, crashes and time jumps; about fifteen minutes
 	@.ci/install dev

@@ -28,7 +28,6 @@ from shared.server.exchange import CONTINUATION, Continuation, Exchange, Headers
 from shared.server.threads import NoRoom, Threads
 
 MOST_FILES: Final = 10_000
-CLOSE: Final = ("Connection", "close")
 BUSY: Final = Problem(
     status=503,
     code="server_busy",
@@ -153,8 +152,6 @@ class Application:
 
         result = self._wsgi(environ, start_response)
         try:
-            if is_draining():
-                headers = [*headers, CLOSE]
             continuation: Continuation | None = environ[CONTINUATION]
             if continuation is None:
                 _send(protocol, status, headers, result, method=environ["REQUEST_METHOD"])

@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
+from shared.server.draining import is_draining
+
 Headers = list[tuple[str, str]]
+CLOSE: Final = ("Connection", "close")
 T = TypeVar("T")
 
 #: The place in the WSGI environment for a view's continuation; other servers do not have it.
@@ -65,7 +68,9 @@ def can_continue(environ: dict[str, Any]) -> bool:
 
 
 def send_answer(protocol: HTTPProtocol, status: int, headers: Headers, body: bytes) -> None:
-    """Send a whole answer; may be called in any thread."""
+    """Send a whole answer; may be called in any thread. A process that stops asks for no more on the connection."""
+    if is_draining():
+        headers = [*headers, CLOSE]
     if body:
         protocol.response_bytes(status, headers, body)
     else:

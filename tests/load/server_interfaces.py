@@ -22,7 +22,7 @@ from tests.journeys.system import BIN, ROOT, System, eventually, running_system
 CONNECTIONS = 8
 INTERFACES: dict[str, tuple[str, ...]] = {
     "wsgi": ("--blocking-threads", "8"),
-    "rsgi": ("--loop", "uvloop"),
+    "rsgi": ("--loop", "uvloop", "--backpressure", "4096"),
     "asgi": (),
 }
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -219,7 +219,7 @@ class TestCreateApiKey:
     def test_returns_what_opens_it(self, identity: Identity) -> None:
         created = identity.create_key(name="shop", scopes=["orders:read"], expires_at=NOW + YEAR)
         assert identity.authenticate(token=created.token) == Principal(
-            kind="key", id=created.key.id, scopes=frozenset({"orders:read"})
+            kind="key", id=created.key.id, scopes=frozenset({"orders:read"}), expires_at=NOW + YEAR
         )
 
 
@@ -310,7 +310,9 @@ class TestAuthenticate:
     def test_knows_a_customer_without_asking_the_accounts(self, identity: Identity) -> None:
         account_id = new_id()
         token = identity.access.issue(account_id=account_id, kind="customer", at=NOW)
-        assert identity.authenticate(token=token) == Principal(kind="customer", id=account_id)
+        assert identity.authenticate(token=token) == Principal(
+            kind="customer", id=account_id, expires_at=NOW + identity.access.lifetime
+        )
 
     def test_gives_superusers_every_ops_scope(self, identity: Identity) -> None:
         tokens = identity.logged_in(is_staff=True, is_superuser=True)

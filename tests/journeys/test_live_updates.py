@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
@@ -16,8 +15,6 @@ from tests.journeys.system import System, eventually
 pytestmark = pytest.mark.journey
 
 SKU = "COFFEE-ETH-250-BEANS"
-WAITING = 24  # more than the threads of both server processes
-PLACED_LAST = "SELECT id FROM ordering_order ORDER BY placed_at DESC LIMIT %s"
 
 
 class Events:
@@ -162,29 +159,6 @@ class TestWaiting:
 
         assert (answer.status_code, answer.json()["status"]) == (201, "pending")
         assert answer.headers["Preference-Applied"] == "wait=1"
-
-    def test_takes_neither_a_thread_nor_a_connection(self, system: System) -> None:
-        """More wait than the server has threads, others are answered, and a cancellation ends the wait of each."""
-        ((before,),) = system.query("SELECT count(*) FROM ordering_order")
-
-        def wait(_: int) -> dict[str, Any]:
-            with system.client(Prefer="wait=10") as client:
-                answer: dict[str, Any] = place(client, an_order(SKU, token="tok_requires_action")).json()
-                return answer
-
-        def placed() -> list[str]:
-            return [str(order_id) for (order_id,) in system.query(PLACED_LAST, WAITING)]
-
-        with ThreadPoolExecutor(WAITING) as pool, system.client() as client:
-            waiting = [pool.submit(wait, number) for number in range(WAITING)]
-            eventually(
-                lambda: system.query("SELECT count(*) FROM ordering_order") >= [(before + WAITING,)], what="the orders"
-            )
-            assert client.get("/readyz").status_code == 200
-            assert not any(each.done() for each in waiting)
-            for order_id in placed():
-                assert cancel(client, order_id).status_code == 200
-            assert {each.result()["status"] for each in waiting} == {"cancelled"}
 
 
 def a_customer(system: System) -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""Reads of orders: what clients and operators see, and what is new to those who follow one."""
+
+from contexts.ordering.queries.news import OrderNews, Seen, news_of_orders, settled_among
+from contexts.ordering.queries.orders import (
+    LineView,
+    OrderFilter,
+    OrderView,
+    PaymentView,
+    PendingOrder,
+    SalesOfDay,
+    cancelled_for,
+    count_pending_orders,
+    matching_orders,
+    notes_on,
+    oldest_pending_orders,
+    order_of,
+    orders_of,
+    require_visible,
+    sales_since,
+    story_of,
+    timeline_of,
+    unsettled_orders,
+)
+
+__all__ = [
+    "LineView",
+    "OrderFilter",
+    "OrderNews",
+    "OrderView",
+    "PaymentView",
+    "PendingOrder",
+    "SalesOfDay",
+    "Seen",
+    "cancelled_for",
+    "count_pending_orders",
+    "matching_orders",
+    "news_of_orders",
+    "notes_on",
+    "oldest_pending_orders",
+    "order_of",
+    "orders_of",
+    "require_visible",
+    "sales_since",
+    "settled_among",
+    "story_of",
+    "timeline_of",
+    "unsettled_orders",
+]

@@ -13,6 +13,7 @@ from threading import Thread
 
 CHECKED_EVERY = 0.1  # seconds
 PATIENCE = 60.0  # seconds
+LAST_CHUNK = b"0\r\n\r\n"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -80,8 +81,7 @@ class Proxy:
             self.failures.append(f"{head.splitlines()[0]!r} on {port}: {error!r}")
             return False
         client.write(answer + whole)
-        if length is None and not answer.startswith((b"HTTP/1.1 204", b"HTTP/1.1 304")):
-            await self._pass_on(reader, client)
+        if _field(answer, b"transfer-encoding") == b"chunked" and not await self._pass_on(reader, client, head):
             writer.close()
             return False
         if _field(answer, b"connection") == b"close":
@@ -90,16 +90,22 @@ class Proxy:
             self._idle[port].append((reader, writer))
         return True
 
-    async def _pass_on(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
-        """Pass a stream on as it comes; its chunks end with an empty one."""
-        with suppress(ConnectionError):
-            tail = b""
-            while chunk := await reader.read(65_536):
-                client.write(chunk)
+    async def _pass_on(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter, head: bytes) -> bool:
+        """Pass a stream on as it comes, up to the empty chunk that ends it; tell whether that came (RFC 9112, 7.1)."""
+        chunk = b""
+        while chunk != LAST_CHUNK:
+            try:
+                size = await reader.readuntil(b"\r\n")
+                chunk = size + await reader.readexactly(int(size, 16) + 2)
+            except (OSError, asyncio.IncompleteReadError) as error:
+                self.failures.append(f"{head.splitlines()[0]!r} broke off: {error!r}")
+                return False
+            client.write(chunk)
+            try:
                 await client.drain()
-                tail = (tail + chunk)[-5:]
-                if tail == b"0\r\n\r\n":
-                    return
+            except ConnectionError:
+                return False
+        return True
 
     async def _connection(self) -> tuple[int, Stream]:
         async with asyncio.timeout(PATIENCE):

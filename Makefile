@@ -4,6 +4,7 @@ PYTHON ?= python3
 BASKETS ?= 2000
 ROUNDS ?= 1
 RESTARTS ?= 20
+PAIRS ?= 5
 SECONDS_EACH ?= 10
 SERVICE ?= pypi
 IN_VENV := .venv/bin/python
@@ -11,7 +12,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos restarts model mutation asyncapi reset audit dependencies clean
+.PHONY: help run test check format replay chaos restarts model mutation bench fairness asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -56,6 +57,10 @@ mutation: ## take each guard out by itself, see the tests fail, and write docs/m
 bench: ## measure beside the floor of the same run, and write docs/performance.md (SECONDS_EACH=10)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.load --seconds $(SECONDS_EACH)
+
+fairness: ## send 10,000 webhooks to 50 endpoints, ten of them slow or dead, and write docs/webhooks.md (PAIRS=5)
+	@.ci/install dev
+	@exec $(IN_VENV) -m tests.load.webhooks --pairs $(PAIRS)
 
 asyncapi: ## have AsyncAPI's own parser read docs/api/asyncapi.json; needs node and npm
 	@npm install --prefix .cache/asyncapi --no-save --no-audit --no-fund --silent @asyncapi/parser@3.6.3

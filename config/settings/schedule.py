@@ -49,6 +49,11 @@ JOBS: dict[str, Any] = {
         "schedule": 300.0,
         "options": {"queue": BULK},
     },
+    "disable webhook endpoints of ended keys": {
+        "task": "webhooks.disable_orphans",
+        "schedule": 60.0,
+        "options": {"queue": BULK},
+    },
     "forget old webhook deliveries": {
         "task": "webhooks.forget_deliveries",
         "schedule": 3600.0,

@@ -1,5 +1,6 @@
 """What others may ask identity synchronously."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,11 @@ def authenticate(token: str) -> Caller:
 def email_of(account_id: UUID) -> str | None:
     """Return where mail to the holder of the account goes, or None when there is no such account."""
     return queries.email_of(account_id=account_id)
+
+
+def good_api_keys(ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return which of these API keys are neither revoked nor past their time."""
+    return queries.good_api_keys(ids=ids)
 
 
 def scopes_of_staff(account_id: UUID, *, is_verified: bool) -> frozenset[str] | None:

@@ -1,11 +1,12 @@
 """Reads: from the tables to frozen values."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from contexts.identity.domain import AccountNotActive, Address
 from contexts.identity.models import AccountRow, AddressRow, ApiKeyRow
@@ -126,6 +127,12 @@ def api_key(api_key_id: UUID) -> ApiKeyView | None:
     """Return the key with this id."""
     row = ApiKeyRow.objects.filter(pk=api_key_id).first()
     return _api_key_of(row) if row else None
+
+
+def good_api_keys(*, ids: Collection[UUID]) -> frozenset[UUID]:
+    """Return which of these keys are neither revoked nor past their time."""
+    rows = ApiKeyRow.objects.filter(pk__in=ids, revoked_at=None, expires_at__gt=Now())
+    return frozenset(rows.values_list("id", flat=True))
 
 
 def _api_key_of(row: ApiKeyRow) -> ApiKeyView:

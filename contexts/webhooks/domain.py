@@ -46,6 +46,8 @@ PAUSES: Final = tuple(
 JITTER: Final = 0.1
 TRIED_FOR: Final = timedelta(days=3)
 DISABLED_AFTER: Final = timedelta(days=5)
+#: How many requests to one endpoint may be under way from one process.
+AT_ONCE: Final = 8
 #: How many failures in a row it takes until an endpoint is left alone for a while and then asked one at a time.
 FAILURES_UNTIL_REST: Final = 3
 LONGEST_REST: Final = timedelta(minutes=5)
@@ -98,6 +100,7 @@ class DisabledBecause(StrEnum):
 
     FAILING = "failing"  # every attempt failed for too long
     GONE = "gone"  # it answered 410
+    KEY_ENDED = "key_ended"  # its owner's API key was revoked, or its time is over
     BY_OWNER = "by_owner"
     BY_OPERATOR = "by_operator"
 
@@ -275,12 +278,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One request to an endpoint, and what came of it."""
+    """One request to an endpoint, and what came of it; without headers nothing was sent."""
 
     delivery_id: DeliveryId
     began_at: datetime
     ended_at: datetime
     url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
     result: Result
 
 

@@ -1,4 +1,5 @@
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 
 from contexts.webhooks.domain import DeliveryStatus, DisabledBecause
@@ -98,6 +99,8 @@ class AttemptRow(models.Model):
     at = models.DateTimeField()
     milliseconds = models.PositiveIntegerField()
     url = models.CharField(max_length=2048)
+    request_headers = models.JSONField(db_default={})
+    request_body = models.TextField(blank=True, db_default="")
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField()
     body = models.TextField(blank=True)
@@ -106,6 +109,7 @@ class AttemptRow(models.Model):
     class Meta:
         db_table = "webhooks_attempt"
         verbose_name = "attempt"
+        indexes = [BrinIndex(fields=["at"], name="webhooks_attempt_age", autosummarize=True)]
 
 
 class ReplayRow(models.Model):

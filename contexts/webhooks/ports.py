@@ -120,6 +120,15 @@ class Endpoints(Protocol):
     def any_enabled(self) -> bool:
         """Tell whether anybody is told of anything."""
 
+    def owners(self) -> Collection[OwnerId]:
+        """Return whose endpoints are enabled."""
+
+    def enabled_of(self, owners: Collection[OwnerId]) -> Sequence[EndpointId]:
+        """Return which endpoints of these owners are enabled."""
+
+    def hand_over(self, *, of: OwnerId, to: OwnerId) -> None:
+        """Make the endpoints of one owner those of another."""
+
     def add(self, endpoint: Endpoint) -> None:
         """Store a new endpoint."""
 
@@ -167,6 +176,9 @@ class Deliveries(Protocol):
     def forget(self, *, finished_before: datetime, at_most: int) -> int:
         """Delete deliveries that ended before then, with their log; dead letters stay. Return how many."""
 
+    def forget_log(self, *, before: datetime, at_most: int) -> int:
+        """Delete requests and answers from before then, whatever became of their deliveries. Return how many."""
+
 
 class Replays(Protocol):
     def add(self, replay: Replay) -> None:
@@ -177,6 +189,11 @@ class Replays(Protocol):
 
     def move_on(self, replay_id: ReplayId, *, after: UUID, count: int, is_done: bool) -> None:
         """Store how far it is fulfilled."""
+
+
+class Keys(Protocol):
+    def good(self, owners: Collection[OwnerId]) -> Collection[OwnerId]:
+        """Return which of these API keys are neither revoked nor past their time."""
 
 
 class Mailer(Protocol):

@@ -47,6 +47,8 @@ class AttemptView:
     at: datetime
     duration_ms: int
     url: str
+    request_headers: dict[str, str]
+    request_body: str
     status: int | None
     headers: dict[str, str]
     body: str
@@ -213,6 +215,8 @@ def _delivery_of(row: DeliveryRow) -> DeliveryView:
                 at=attempt.at,
                 duration_ms=attempt.milliseconds,
                 url=attempt.url,
+                request_headers=attempt.request_headers,
+                request_body=attempt.request_body,
                 status=attempt.status,
                 headers=attempt.headers,
                 body=attempt.body,

@@ -13,7 +13,13 @@ def give_up_overdue(**_: Any) -> None:
     wiring.give_up_overdue()
 
 
+@shared_task(name="webhooks.disable_orphans")
+def disable_orphans(**_: Any) -> None:
+    """Disable the endpoints of API keys that have ended; meant for every minute."""
+    wiring.disable_orphans()
+
+
 @shared_task(name="webhooks.forget_deliveries")
 def forget_deliveries(**_: Any) -> None:
-    """Delete what ended a month ago; meant for once an hour."""
+    """Delete what ended, or was said, a month ago; meant for once an hour."""
     wiring.forget_deliveries()

@@ -5,7 +5,8 @@ import secrets
 
 from django.utils import timezone
 
-from contexts.webhooks.gateways import DjangoMailer, HttpSender
+from contexts.webhooks.domain import AT_ONCE
+from contexts.webhooks.gateways import DjangoMailer, HttpSender, IdentityKeys
 from contexts.webhooks.queries import published_topics
 from contexts.webhooks.repositories import (
     DjangoDeliveries,
@@ -20,12 +21,15 @@ from contexts.webhooks.use_cases import (
     AskForReplay,
     ChangeEndpoint,
     ClaimDeliveries,
+    DisableOrphans,
     DiscardDelivery,
     FanOut,
     ForgetDeliveries,
     FulfilReplays,
     GiveUpOverdue,
+    HandOverEndpoints,
     RemoveEndpoint,
+    ReplayAsOperator,
     RetryDelivery,
     RotateSecret,
     SendTest,
@@ -49,7 +53,10 @@ _progress = DjangoProgress()
 _replays = DjangoReplays()
 _feed = OutboxFeed()
 
+_keys = IdentityKeys()
+
 _telling_owner = TellingOwner(tell_owner=TellOwner(endpoints=_endpoints, mailer=DjangoMailer()))
+_tell_owner = register(_telling_owner.saga)
 
 add_endpoint = AddEndpoint(
     endpoints=_endpoints,
@@ -85,6 +92,7 @@ ask_for_replay = AskForReplay(
     now=database_time,
     new_id=new_id,
 )
+replay_as_operator = ReplayAsOperator(ask_for_replay=ask_for_replay, record_change=record_change, unit_of_work=atomic)
 switch_endpoint = SwitchEndpoint(
     endpoints=_endpoints,
     deliveries=_deliveries,
@@ -94,6 +102,17 @@ switch_endpoint = SwitchEndpoint(
     unit_of_work=atomic,
     now=database_time,
 )
+disable_orphans = DisableOrphans(
+    endpoints=_endpoints,
+    deliveries=_deliveries,
+    progress=_progress,
+    keys=_keys,
+    tell_owner=_tell_owner,
+    unit_of_work=atomic,
+    now=database_time,
+    new_id=new_id,
+)
+hand_over_endpoints = HandOverEndpoints(endpoints=_endpoints, unit_of_work=atomic)
 fan_out = FanOut(
     endpoints=_endpoints,
     deliveries=_deliveries,
@@ -110,7 +129,7 @@ settle_attempts = SettleAttempts(
     endpoints=_endpoints,
     deliveries=_deliveries,
     progress=_progress,
-    tell_owner=register(_telling_owner.saga),
+    tell_owner=_tell_owner,
     unit_of_work=atomic,
     now=database_time,
     new_id=new_id,
@@ -125,4 +144,4 @@ discard_delivery = DiscardDelivery(
     deliveries=_deliveries, record_change=record_change, unit_of_work=atomic, now=database_time
 )
 #: Signs by the clock of its machine: the database is not asked while others wait for their turn.
-sender = HttpSender(outbound=outbound, at_most=MOST_REQUESTS, now=timezone.now)
+sender = HttpSender(outbound=outbound, at_once=AT_ONCE, now=timezone.now)

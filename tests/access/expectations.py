@@ -222,6 +222,7 @@ OPERATOR: Final[Mapping[str, Rule]] = {
     "get_any_webhook_endpoint": Operators(scope="ops:webhooks:read"),
     "enable_webhook_endpoint": Operators(scope="ops:webhooks:write", roles=only()),
     "disable_webhook_endpoint": Operators(scope="ops:webhooks:write", roles=only()),
+    "replay_to_webhook_endpoint": Operators(scope="ops:webhooks:write", roles=only()),
     "list_all_webhook_deliveries": Operators(scope="ops:webhooks:read"),
     "get_webhook_delivery": Operators(scope="ops:webhooks:read"),
     "list_webhook_dead_letters": Operators(scope="ops:webhooks:read"),

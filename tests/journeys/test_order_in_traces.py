@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from tests.journeys.orders import an_order, settled
-from tests.journeys.system import System, eventually, running_system
+from tests.journeys.system import PROCESSES, System, eventually, running_system
+from tests.webhooks.receiver import listening
 
 pytestmark = pytest.mark.journey
 
@@ -19,14 +20,14 @@ CALLER = "b7ad6b7169203331"
 @pytest.fixture(scope="module")
 def traced_system() -> Iterator[System]:
     """Run a system whose processes write their spans beside their logs."""
-    with running_system(told={"OTEL_TRACES_EXPORTER": "console"}) as system:
+    with running_system(processes=(*PROCESSES, "webhooks"), told={"OTEL_TRACES_EXPORTER": "console"}) as system:
         yield system
 
 
 def spans_of(system: System) -> dict[str, dict[str, Any]]:
     """Return all spans of the processes by their id, each with the name of its process."""
     found = {}
-    for process in ("web", "relay", "worker", "beat"):
+    for process in ("web", "relay", "worker", "beat", "webhooks"):
         for line in system.log_of(process).splitlines():
             if line.startswith('{"name"'):
                 span = json.loads(line)
@@ -85,6 +86,27 @@ class TestTrace:
         ]
         (seen,) = [json.loads(line) for line in system.log_of("psp").splitlines()]
         assert seen["traceparent"] == f"00-{TRACE_ID}-{call}-01"
+
+    def test_leads_to_the_servers_that_are_told(self, traced_system: System) -> None:
+        system = traced_system
+        ((sku,),) = system.query("SELECT sku FROM inventory_stock_item ORDER BY on_hand - held DESC LIMIT 1")
+        trace_id = uuid4().hex
+        headers = {"traceparent": f"00-{trace_id}-{CALLER}-01"}
+        with listening() as receiver, system.client() as shop:
+            endpoint = {"url": receiver.url, "topics": ["ordering.order_placed.v1"]}
+            added = shop.post("/api/v1/webhook-endpoints", json=endpoint, headers={"Idempotency-Key": uuid4().hex})
+            assert added.status_code == 201, added.text
+            shop.post("/api/v1/orders", json=an_order(sku), headers=headers | {"Idempotency-Key": uuid4().hex})
+            (told,) = eventually(lambda: receiver.received, what="the webhook")
+
+        _, told_trace_id, caller, _ = told.headers["traceparent"].split("-")
+        spans = eventually(lambda: (found := spans_of(system)).get(caller) and found, what="the webhook's span")
+        assert told_trace_id == trace_id
+        assert path_to(spans[caller], spans) == [
+            ("web", "POST api/v1/orders"),
+            ("webhooks", "webhook ordering.order_placed.v1"),
+            ("webhooks", "POST"),
+        ]
 
     def test_has_the_statements_of_the_work_and_none_of_those_that_look_for_work(self, traced_system: System) -> None:
         with traced_system.client() as shop:

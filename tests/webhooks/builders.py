@@ -92,7 +92,7 @@ def send_until(done: Callable[[], bool], *, seconds: float = LONGEST_WAIT) -> No
 def a_sender(**others: Any) -> Sender:
     """Build a sender as the command does."""
     return Sender(
-        http=HttpSender(outbound=outbound, at_most=50, now=timezone.now),
+        http=HttpSender(outbound=outbound, at_once=8, now=timezone.now),
         find_work=(wiring.fan_out, wiring.fulfil_replays),
         claim=wiring.claim_deliveries,
         settle=wiring.settle_attempts,

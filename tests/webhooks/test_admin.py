@@ -14,7 +14,7 @@ from django.utils import timezone
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
 from shared.audit.models import AuditEntryRow
 from tests.identity.builders import an_account_row
-from tests.webhooks.builders import PLACED, an_endpoint, fan_out, happened
+from tests.webhooks.builders import CANCELLED, PLACED, an_endpoint, fan_out, happened
 from tests.webhooks.test_client_api import URL
 from tests.webhooks.test_operator_api import dead_letters
 
@@ -83,10 +83,24 @@ class TestEndpoints:
 
     def test_are_told_once_more(self, site: Client) -> None:
         endpoint = an_endpoint(URL)
-        pull(site, f"{ENDPOINTS}_replay", endpoint.id, hours="3")
+        span = {"since": "2026-03-01T10:00", "until": "2026-03-01T13:00"}
+        pull(site, f"{ENDPOINTS}_replay", endpoint.id, **span, topics=f"{CANCELLED} {PLACED}", reason="their wish")
 
         row = ReplayRow.objects.get()
-        assert (row.endpoint_id, (row.until - row.since).total_seconds()) == (endpoint.id, 3 * 3600)
+        assert (row.endpoint_id, row.since.isoformat()) == (endpoint.id, "2026-03-01T10:00:00+00:00")
+        assert (row.until - row.since).total_seconds() == 3 * 3600
+        assert row.topics == [CANCELLED, PLACED]
+        entry = AuditEntryRow.objects.get(action="webhooks.replay")
+        assert (entry.subject_id, entry.reason) == (str(endpoint.id), "their wish")
+        page = site.get(reverse(f"{ENDPOINTS}_change", args=[endpoint.id])).content.decode()
+        assert "newest replays" in page.lower()
+
+    def test_are_told_nothing_of_topics_that_there_are_not(self, site: Client) -> None:
+        endpoint = an_endpoint(URL)
+        answer = pull(site, f"{ENDPOINTS}_replay", endpoint.id, since="2026-03-01T10:00", topics="x", reason="y")
+
+        assert "There is no event of this topic" in str(next(iter(get_messages(answer.wsgi_request))))
+        assert not ReplayRow.objects.exists()
 
     def test_are_left_alone_by_those_who_may_only_look(self, client: Client) -> None:
         endpoint = an_endpoint(URL)
@@ -94,7 +108,10 @@ class TestEndpoints:
         clerk.user_permissions.set(Permission.objects.filter(codename="view_endpointrow"))
         client.force_login(clerk)
         for lever in ("disable", "replay"):
-            assert pull(client, f"{ENDPOINTS}_{lever}", endpoint.id, reason="x", hours="1").status_code == 403
+            assert (
+                pull(client, f"{ENDPOINTS}_{lever}", endpoint.id, reason="x", since="2026-03-01T10:00").status_code
+                == 403
+            )
 
         assert EndpointRow.objects.get().disabled_because == ""
         assert not ReplayRow.objects.exists()

@@ -217,6 +217,7 @@ class TestLog:
         AttemptRow.objects.create(
             delivery=row, number=1, at=timezone.now(), milliseconds=12, url=URL, status=500,
             headers={"server": "nginx"}, body="oops",
+            request_headers={"webhook-id": "1"}, request_body="{}",
         )  # fmt: skip
         newest, oldest = server.send("get", path).json()["items"]
 
@@ -224,6 +225,7 @@ class TestLog:
         assert oldest["id"] == str(row.id)
         (attempt,) = oldest["log"]
         assert (attempt["number"], attempt["duration_ms"], attempt["error"]) == (1, 12, None)
+        assert attempt["request"] == {"headers": {"webhook-id": "1"}, "body": "{}"}
         assert attempt["response"] == {"status": 500, "headers": {"server": "nginx"}, "body": "oops"}
 
     def test_is_read_by_pages_status_and_topic(self, server: Server) -> None:

@@ -11,7 +11,7 @@ from contexts.webhooks.domain import EndpointId
 from contexts.webhooks.models import DeliveryRow
 from shared.audit.models import AuditEntryRow
 from tests.shop import a_key
-from tests.webhooks.builders import OWNER, PLACED, an_endpoint, fan_out, happened
+from tests.webhooks.builders import CANCELLED, OWNER, PLACED, an_endpoint, fan_out, happened
 from tests.webhooks.test_client_api import URL
 
 pytestmark = pytest.mark.django_db
@@ -92,6 +92,18 @@ class TestEndpoints:
         assert {entry.reason for entry in entries} == {REASON["reason"]}
         assert code_of(desk.post(f"{path}/disable", REASON, **{"If-Match": '"v0"'})) == (412, "version_mismatch")
         assert desk.post(f"{path}/disable", {}).status_code == 422
+
+    def test_are_told_once_more_of_a_span_and_of_topics(self, desk: Desk) -> None:
+        path = f"{ENDPOINTS}/{an_endpoint(URL).id}/replay"
+        span = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
+        asked = desk.post(path, REASON | span | {"topics": [CANCELLED]})
+
+        assert asked.status_code == 200
+        assert (asked.json()["topics"], asked.json()["is_done"]) == ([CANCELLED], False)
+        assert asked.json()["since"] == span["from"]
+        assert AuditEntryRow.objects.get(action="webhooks.replay").reason == REASON["reason"]
+        assert desk.post(path, REASON).status_code == 422
+        assert code_of(desk.post(path, REASON | span | {"topics": ["x"]})) == (422, "unknown_topic")
 
     def test_that_are_not_there_are_not_found(self, desk: Desk) -> None:
         assert code_of(desk.get(f"{ENDPOINTS}/{uuid4()}")) == (404, "endpoint_not_found")

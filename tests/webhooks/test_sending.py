@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from django.core import mail
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -18,6 +19,7 @@ from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow
 from shared.embedded.files import free_port
 from shared.outbox.models import OutboxMessageRow
 from shared.saga.models import SagaRow
+from shared.saga.runner import advance
 from shared.telemetry.context import WorkContext, working_as
 from tests.shared.database import LONGEST_WAIT, InThread, execute
 from tests.webhooks.builders import (
@@ -264,6 +266,16 @@ class TestFailure:
         assert Webhook(endpoint.secrets[0].text).verify(second.body, dict(second.headers))
         assert row_of(endpoint.id).failing_since is None
 
+    def test_log_keeps_what_was_sent_so_that_its_signature_can_be_checked(self, receiver: Receiver) -> None:
+        endpoint = an_endpoint(receiver.url)
+        receiver.answers = lambda _: Answer(status=400)
+        happened()
+        send_until(attempted())
+
+        attempt, (request,) = AttemptRow.objects.get(), receiver.received
+        assert attempt.request_body.encode() == request.body
+        assert Webhook(endpoint.secrets[0].text).verify(attempt.request_body, attempt.request_headers)
+
     def test_log_keeps_the_beginning_of_a_long_answer(self, receiver: Receiver) -> None:
         an_endpoint(receiver.url)
         receiver.answers = lambda _: Answer(
@@ -300,7 +312,11 @@ class TestFailure:
         send_until(settled())
 
         assert set(DeliveryRow.objects.values_list("status", flat=True)) == {"dead"}
-        assert SagaRow.objects.filter(name="webhooks.telling_owner").count() == 1
+        advance(SagaRow.objects.get(name="webhooks.telling_owner").pk)
+        (sent,) = mail.outbox
+        assert sent.to == ["ops@shop.example"]
+        assert receiver.url in sent.body
+        assert "410 Gone" in sent.body
         assert OutboxMessageRow.objects.filter(topic="webhooks.endpoint_disabled.v1").count() == 1
 
     def test_for_five_days_disables_the_endpoint(self, receiver: Receiver) -> None:
@@ -400,3 +416,24 @@ class TestReplay:
         send_until(settled())
 
         assert [request.json["type"] for request in receiver.received] == [CANCELLED]
+
+
+class TestForget:
+    def test_leaves_of_what_ended_a_month_ago_only_dead_letters_and_nothing_that_was_said(
+        self, receiver: Receiver
+    ) -> None:
+        an_endpoint(receiver.url)
+        receiver.answers = lambda _: Answer(status=204 if len(receiver.received) <= 2 else 500, body=b"Ada Lovelace")
+        for _ in range(3):
+            happened()
+        send_until(attempted(3))
+        execute("UPDATE webhooks_delivery SET status = 'dead', finished_at = now() WHERE status = 'pending'")
+        execute("UPDATE webhooks_delivery SET finished_at = finished_at - interval '31 days'")
+        execute("UPDATE webhooks_attempt SET at = at - interval '31 days'")
+        happened()
+        send_until(attempted(4))
+
+        assert wiring.forget_deliveries() == 2 + 1
+        kept = {row.status: row.log.count() for row in DeliveryRow.objects.all()}
+        assert kept == {"dead": 0, "pending": 1}
+        assert wiring.forget_deliveries() == 0

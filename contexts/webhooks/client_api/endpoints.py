@@ -65,7 +65,7 @@ class EndpointOut(Schema):
     email: str | None
     enabled: bool
     disabled_because: Annotated[
-        str | None, Field(description="`failing`, `gone`, `by_owner` or `by_operator`", examples=["failing"])
+        str | None, Field(description="`failing`, `gone`, `by_owner`, `by_operator` or `key_ended`", examples=["gone"])
     ]
     failing_since: Annotated[datetime | None, Field(description="since when every attempt failed")]
     secret_rotation_ends_at: Annotated[datetime | None, Field(description="until when the old secret signs as well")]

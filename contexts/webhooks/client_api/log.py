@@ -19,6 +19,11 @@ from shared.http.schemas import ListIn, PageOut, problems, refuse_unknown_parame
 router = Router(tags=["webhooks"])
 
 
+class RequestOut(Schema):
+    headers: Annotated[dict[str, str], Field(description="with the signatures, to compare with your own")]
+    body: Annotated[str, Field(description="its first 4 KiB")]
+
+
 class ResponseOut(Schema):
     status: int
     headers: Annotated[dict[str, str], Field(description="some of them")]
@@ -30,6 +35,7 @@ class AttemptOut(Schema):
     at: datetime
     duration_ms: int
     url: str
+    request: Annotated[RequestOut | None, Field(description="what was sent; nothing, if the event was gone")]
     response: ResponseOut | None
     error: Annotated[str | None, Field(description="why there is no response", examples=["timeout"])]
 
@@ -89,12 +95,14 @@ def shown(delivery: queries.DeliveryView) -> dict[str, Any]:
 
 
 def _attempt(attempt: queries.AttemptView) -> dict[str, Any]:
+    request = {"headers": attempt.request_headers, "body": attempt.request_body}
     response = {"status": attempt.status, "headers": attempt.headers, "body": attempt.body}
     return {
         "number": attempt.number,
         "at": attempt.at,
         "duration_ms": attempt.duration_ms,
         "url": attempt.url,
+        "request": request if attempt.request_headers else None,
         "response": response if attempt.status is not None else None,
         "error": attempt.error,
     }

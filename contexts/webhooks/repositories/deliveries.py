@@ -8,6 +8,7 @@ import orjson
 from django.db import connection
 
 from contexts.webhooks.domain import (
+    AT_ONCE,
     FAILURES_UNTIL_REST,
     Attempt,
     Delivery,
@@ -20,8 +21,6 @@ from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow
 from contexts.webhooks.ports import Claimed, FedEvent
 from contexts.webhooks.repositories.endpoints import secrets_of
 
-#: How many requests to one endpoint may be under way from one process.
-AT_ONCE = 8
 LONGEST_ERROR = 200  # characters
 
 OWE = """
@@ -109,6 +108,9 @@ WITH old AS (
     ORDER BY finished_at LIMIT %(at_most)s FOR UPDATE SKIP LOCKED
 ), log AS (DELETE FROM webhooks_attempt WHERE delivery_id IN (SELECT id FROM old))
 DELETE FROM webhooks_delivery WHERE id IN (SELECT id FROM old)
+"""
+FORGET_LOG = """
+DELETE FROM webhooks_attempt WHERE id IN (SELECT id FROM webhooks_attempt WHERE at < %(before)s LIMIT %(at_most)s)
 """
 
 
@@ -203,6 +205,8 @@ class DjangoDeliveries:
                 at=attempt.began_at,
                 milliseconds=round((attempt.ended_at - attempt.began_at).total_seconds() * 1000),
                 url=attempt.url,
+                request_headers=dict(attempt.headers),
+                request_body=attempt.body,
                 status=attempt.result.status,
                 headers=dict(attempt.result.headers),
                 body=attempt.result.body,
@@ -222,6 +226,10 @@ class DjangoDeliveries:
     def forget(self, *, finished_before: datetime, at_most: int) -> int:
         """Delete deliveries that ended before then, with their log; dead letters stay. Return how many."""
         return _execute(FORGET, before=finished_before, at_most=at_most)
+
+    def forget_log(self, *, before: datetime, at_most: int) -> int:
+        """Delete requests and answers from before then, whatever became of their deliveries. Return how many."""
+        return _execute(FORGET_LOG, before=before, at_most=at_most)
 
 
 def _execute(sql: str, **values: Any) -> int:

@@ -1,6 +1,6 @@
 """Endpoints in ``webhooks_endpoint``, their secrets encrypted."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -52,6 +52,20 @@ class DjangoEndpoints:
     def any_enabled(self) -> bool:
         """Tell whether anybody is told of anything."""
         return EndpointRow.objects.filter(disabled_because="").exists()
+
+    def owners(self) -> Collection[OwnerId]:
+        """Return whose endpoints are enabled."""
+        rows = EndpointRow.objects.filter(disabled_because="").order_by()
+        return [OwnerId(owner_id) for owner_id in rows.values_list("owner_id", flat=True).distinct()]
+
+    def enabled_of(self, owners: Collection[OwnerId]) -> Sequence[EndpointId]:
+        """Return which endpoints of these owners are enabled."""
+        rows = EndpointRow.objects.filter(owner_id__in=owners, disabled_because="").order_by("id")
+        return [EndpointId(id_) for id_ in rows.values_list("id", flat=True)]
+
+    def hand_over(self, *, of: OwnerId, to: OwnerId) -> None:
+        """Make the endpoints of one owner those of another."""
+        EndpointRow.objects.filter(owner_id=of).update(owner_id=to)
 
     def add(self, endpoint: Endpoint) -> None:
         """Store a new endpoint."""

@@ -22,8 +22,8 @@ from contexts.webhooks.domain import (
     TooManyEndpoints,
     UnknownTopic,
 )
-from contexts.webhooks.ports import Deliveries, Endpoints, Feed, Progress, RandomBytes, Replays, Topics
-from shared.domain.ports import AuditTrail, Clock, NewId, UnitOfWork
+from contexts.webhooks.ports import Deliveries, Endpoints, Feed, Keys, Progress, RandomBytes, Replays, Topics
+from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,38 @@ class AskForReplay:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplayAsOperator:
+    """Have anybody's endpoint told once more, with a reason."""
+
+    ask_for_replay: AskForReplay
+    record_change: AuditTrail
+    unit_of_work: UnitOfWork
+
+    def __call__(
+        self,
+        *,
+        endpoint_id: EndpointId,
+        since: datetime,
+        until: datetime,
+        topics: Sequence[str] | None = None,
+        reason: str,
+    ) -> Replay:
+        with self.unit_of_work():
+            replay = self.ask_for_replay(
+                endpoint_id=endpoint_id, of_owner=ANYONE, since=since, until=until, topics=topics
+            )
+            self.record_change(
+                action="webhooks.replay",
+                subject_kind="webhook_endpoint",
+                subject_id=str(endpoint_id),
+                before={},
+                after={"since": since.isoformat(), "until": until.isoformat(), "topics": list(replay.topics)},
+                reason=reason,
+            )
+        return replay
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchEndpoint:
     """Enable or disable an endpoint as an operator, with a reason."""
 
@@ -230,6 +262,51 @@ class SwitchEndpoint:
                 after={"disabled_because": endpoint.disabled_because},
                 reason=reason,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class DisableOrphans:
+    """Disable the endpoints of API keys that have ended, and mail whom they named; return how many.
+
+    Whoever had a key that was revoked may not go on hearing of everything that happens.
+    """
+
+    endpoints: Endpoints
+    deliveries: Deliveries
+    progress: Progress
+    keys: Keys
+    tell_owner: StartSaga
+    unit_of_work: UnitOfWork
+    now: Clock
+    new_id: NewId
+
+    def __call__(self) -> int:
+        owners = self.endpoints.owners()
+        orphans = self.endpoints.enabled_of(set(owners) - set(self.keys.good(owners)))
+        for endpoint_id in orphans:
+            with self.unit_of_work():
+                for endpoint in self.endpoints.get_all([endpoint_id]).values():
+                    self._disable(endpoint)
+        return len(orphans)
+
+    def _disable(self, endpoint: Endpoint) -> None:
+        self.progress.hold()
+        _stop(endpoint, DisabledBecause.KEY_ENDED, deliveries=self.deliveries, at=self.now())
+        self.endpoints.save(endpoint)
+        if endpoint.email:
+            self.tell_owner(subject_id=self.new_id(), data={"endpoint_id": str(endpoint.id)})
+
+
+@dataclass(frozen=True, slots=True)
+class HandOverEndpoints:
+    """Make the endpoints of an API key those of the key that takes its place."""
+
+    endpoints: Endpoints
+    unit_of_work: UnitOfWork
+
+    def __call__(self, *, of: OwnerId, to: OwnerId) -> None:
+        with self.unit_of_work():
+            self.endpoints.hand_over(of=of, to=to)
 
 
 def _stop(endpoint: Endpoint, because: DisabledBecause, *, deliveries: Deliveries, at: datetime) -> None:

@@ -1,8 +1,9 @@
 """How events become deliveries, deliveries requests, and answers an end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from contexts.webhooks.domain import (
@@ -173,17 +174,26 @@ class GiveUpOverdue:
 
 @dataclass(frozen=True, slots=True)
 class ForgetDeliveries:
-    """Delete what ended a month ago, by batches; return how many."""
+    """Delete what ended a month ago, and what was said back then of dead letters, by batches; return how many.
+
+    Nobody knows what endpoints answer, so their answers are not kept for ever either.
+    """
 
     deliveries: Deliveries
     unit_of_work: UnitOfWork
     now: Clock
 
     def __call__(self) -> int:
-        before, forgotten, last = self.now() - KEPT_FOR, 0, FORGOTTEN_AT_ONCE
+        before = self.now() - KEPT_FOR
+        return self._all(partial(self.deliveries.forget, finished_before=before)) + self._all(
+            partial(self.deliveries.forget_log, before=before)
+        )
+
+    def _all(self, forget: Callable[..., int]) -> int:
+        forgotten, last = 0, FORGOTTEN_AT_ONCE
         while last == FORGOTTEN_AT_ONCE:
             with self.unit_of_work():
-                last = self.deliveries.forget(finished_before=before, at_most=FORGOTTEN_AT_ONCE)
+                last = forget(at_most=FORGOTTEN_AT_ONCE)
             forgotten += last
         return forgotten
 

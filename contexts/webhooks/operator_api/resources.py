@@ -6,17 +6,31 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
-from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ViewSet
 
 from contexts.webhooks import queries
 from contexts.webhooks.domain import ANYONE, DeliveryId, DeliveryNotFound, DeliveryStatus, EndpointId
-from contexts.webhooks.wiring import discard_delivery, retry_delivery, switch_endpoint
+from contexts.webhooks.operator_api.schemas import (
+    DELIVERIES,
+    ENDPOINT,
+    ID,
+    STATUSES,
+    TOPIC,
+    DeadLetterQuery,
+    DealIn,
+    DeliveryQuery,
+    EndpointQuery,
+    ReasonIn,
+    ReplayIn,
+    WebhookDealtOut,
+    WebhookDeliveryOut,
+    WebhookEndpointOut,
+    WebhookReplayOut,
+)
+from contexts.webhooks.wiring import discard_delivery, replay_as_operator, retry_delivery, switch_endpoint
 from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
@@ -24,8 +38,6 @@ from shared.http.drf_schemas import (
     IF_MATCH,
     PAGE_PARAMETERS,
     ItemPage,
-    PageQuery,
-    StrictSerializer,
     page_of_items,
     problems,
 )
@@ -33,91 +45,6 @@ from shared.http.etags import etag_of, version_in_if_match
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import InvalidCursor, decode_cursor, page_of
-
-MOST_AT_ONCE = 200
-STATUSES = [status.value for status in DeliveryStatus]
-ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
-ENDPOINT = OpenApiParameter("endpoint_id", OpenApiTypes.UUID, description="to exactly this endpoint")
-TOPIC = OpenApiParameter("topic", str, description="of exactly this topic, such as ordering.order_placed.v1")
-
-
-class WebhookEndpointOut(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    owner_id = serializers.UUIDField(help_text="the API key that added it")
-    url = serializers.CharField()
-    topics: Any = serializers.ListField(child=serializers.CharField())
-    email = serializers.CharField(help_text="who is told when it gets disabled")
-    enabled = serializers.BooleanField()
-    disabled_because = serializers.CharField(allow_null=True)
-    failing_since = serializers.DateTimeField(allow_null=True, help_text="since when every attempt failed")
-    secret_rotation_ends_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    version = serializers.IntegerField()
-
-
-class WebhookAttemptOut(serializers.Serializer[Any]):
-    number = serializers.IntegerField()
-    at = serializers.DateTimeField()
-    duration_ms = serializers.IntegerField()
-    url = serializers.CharField()
-    status = serializers.IntegerField(allow_null=True)
-    headers: Any = serializers.DictField(child=serializers.CharField())
-    body = serializers.CharField(help_text="the beginning of the answer")
-    error = serializers.CharField(allow_null=True)
-
-
-class WebhookDeliveryOut(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    endpoint_id = serializers.UUIDField()
-    event_id = serializers.UUIDField()
-    topic = serializers.CharField()
-    status = serializers.CharField(help_text="pending, done, dead or discarded")
-    attempts = serializers.IntegerField()
-    due_at = serializers.DateTimeField(allow_null=True, help_text="when it is tried next")
-    finished_at = serializers.DateTimeField(allow_null=True)
-    last_error = serializers.CharField(allow_null=True)
-    log = WebhookAttemptOut(many=True)
-
-
-DELIVERIES = ItemPage(WebhookDeliveryOut)
-
-
-class EndpointQuery(PageQuery):
-    enabled = serializers.BooleanField(required=False, allow_null=True, default=None)
-    failing = serializers.BooleanField(required=False, allow_null=True, default=None)
-
-
-class DeliveryQuery(PageQuery):
-    endpoint_id = serializers.UUIDField(required=False)
-    topic = serializers.CharField(required=False, max_length=120)
-    status = serializers.CharField(required=False, max_length=10)
-
-    def validate_status(self, value: str) -> str:
-        """Refuse what no delivery can be."""
-        if value not in STATUSES:
-            raise serializers.ValidationError(f"One of {', '.join(STATUSES)}.")
-        return value
-
-
-class DeadLetterQuery(PageQuery):
-    endpoint_id = serializers.UUIDField(required=False)
-    topic = serializers.CharField(required=False, max_length=120)
-
-
-class ReasonIn(StrictSerializer):
-    reason = serializers.CharField(max_length=200, help_text="the audit trail keeps it")
-
-
-class DealIn(ReasonIn):
-    """Which dead letters are dealt with; without a filter, the oldest of all."""
-
-    endpoint_id = serializers.UUIDField(required=False)
-    topic = serializers.CharField(required=False, max_length=120)
-    limit = serializers.IntegerField(required=False, default=MOST_AT_ONCE, min_value=1, max_value=MOST_AT_ONCE)
-
-
-class WebhookDealtOut(serializers.Serializer[Any]):
-    count = serializers.IntegerField(help_text="how many were dealt with; call again while it is the limit")
 
 
 class _Scoped(ViewSet):
@@ -134,7 +61,7 @@ class _Scoped(ViewSet):
 class WebhookEndpointViewSet(_Scoped):
     """The URLs at which other servers are told."""
 
-    levers = frozenset({"enable", "disable"})
+    levers = frozenset({"enable", "disable", "replay"})
 
     @extend_schema(
         operation_id="list_all_webhook_endpoints",
@@ -186,6 +113,25 @@ class WebhookEndpointViewSet(_Scoped):
     def disable(self, request: Request, pk: UUID) -> HttpResponse:
         """Send nothing more to it; what it is owed becomes dead letters."""
         return self._switch(request, pk, enabled=False)
+
+    @extend_schema(
+        operation_id="replay_to_webhook_endpoint",
+        summary="Replay events to a webhook endpoint",
+        parameters=[ID, IDEMPOTENCY_KEY],
+        request=ReplayIn,
+        responses={200: WebhookReplayOut, **problems(400, 401, 403, 404, 409, 422)},
+    )
+    @action(detail=True, methods=["post"])
+    def replay(self, request: Request, pk: UUID) -> HttpResponse:
+        """Have it told once more of what was recorded in a span of time; what is still being tried is left alone."""
+        payload = ReplayIn.read(request)
+        since, until = payload.pop("from"), payload.pop("to")
+
+        def run() -> HttpResponse:
+            asked = replay_as_operator(endpoint_id=EndpointId(pk), since=since, until=until, **payload)
+            return json_response(asdict(queries.replay(asked.id, endpoint_id=EndpointId(pk))))
+
+        return _once(request, run)
 
     def _switch(self, request: Request, pk: UUID, *, enabled: bool) -> HttpResponse:
         payload = ReasonIn.read(request)
@@ -343,10 +289,3 @@ def _id_in(cursor: str | None) -> UUID | None:
         return UUID(str(text))
     except ValueError:
         raise InvalidCursor from None
-
-
-def register(router: SimpleRouter) -> None:
-    """Add the resources of webhooks to the operator API."""
-    router.register("webhook-endpoints", WebhookEndpointViewSet, basename="webhook-endpoint")
-    router.register("webhook-deliveries", WebhookDeliveryViewSet, basename="webhook-delivery")
-    router.register("webhook-dead-letters", WebhookDeadLetterViewSet, basename="webhook-dead-letter")

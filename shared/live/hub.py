@@ -6,15 +6,16 @@ a lost call loses nothing, and a slow follower holds no memory.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, Protocol
 from uuid import UUID
 
 import structlog
 from django.db import connections
 
-from shared.live.news import Asked, Feed, News
+from shared.live.news import Asked, Feed, News, Permit
 
 GATHERED_FOR: Final = 0.02  # seconds in which changes are gathered for one read
 POLL: Final = 2.0  # seconds
@@ -39,16 +40,17 @@ class Changes(Protocol):
 class Follower:
     """Somebody who waits for news of one thing."""
 
-    __slots__ = ("_answer", "_hub", "feed", "is_closed", "is_stale", "key", "position")
+    __slots__ = ("_answer", "_hub", "closed_for", "feed", "is_stale", "key", "permit", "position")
 
-    def __init__(self, hub: "Hub", *, feed: Feed, key: UUID, position: str) -> None:
+    def __init__(self, hub: "Hub", *, feed: Feed, key: UUID, position: str, permit: Permit | None) -> None:
         self._hub = hub
         self._answer: asyncio.Future[News | None] | None = None
         self.feed = feed
         self.key = key
         self.position = position
+        self.permit = permit
         self.is_stale = True
-        self.is_closed = False
+        self.closed_for: str | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -57,7 +59,7 @@ class Follower:
 
     async def news(self, *, within: float) -> News | None:
         """Return what is new since the last time, or None after so many seconds or when the follower is closed."""
-        if self.is_closed:
+        if self.closed_for is not None:
             return None
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
@@ -77,9 +79,10 @@ class Follower:
             self.position = news.position
         self._answer.set_result(news)
 
-    def close(self) -> None:
-        """End this wait and all that would follow."""
-        self.is_closed = True
+    def close(self, *, reason: str) -> None:
+        """End this wait and all that would follow; the first reason stands."""
+        if self.closed_for is None:
+            self.closed_for = reason
         self.hand(None)
 
 
@@ -108,9 +111,9 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def follow(self, *, feed: Feed, key: UUID, position: str) -> Follower:
-        """Add a follower, to whom everything after the position is news."""
-        follower = Follower(self, feed=feed, key=key, position=position)
+    def follow(self, *, feed: Feed, key: UUID, position: str, permit: Permit | None = None) -> Follower:
+        """Add a follower, to whom everything after the position is news as long as the permit is good."""
+        follower = Follower(self, feed=feed, key=key, position=position, permit=permit)
         if not self._followers[key]:
             self._bus.add(key)
         self._followers[key].add(follower)
@@ -125,9 +128,9 @@ class Hub:
             self._bus.remove(follower.key)
 
     def close_all(self) -> None:
-        """Close all followers."""
+        """Close all followers, for the process stops."""
         for follower in self._all():
-            follower.close()
+            follower.close(reason="draining")
 
     def look_at(self, key: UUID) -> None:
         """Look whether there is news of this."""
@@ -184,14 +187,23 @@ class Hub:
         by_asked: defaultdict[Asked, list[Follower]] = defaultdict(list)
         for follower in followers:
             by_asked[follower.key, follower.position].append(follower)
-        found = await asyncio.get_running_loop().run_in_executor(self._reader, _read, feed, frozenset(by_asked))
+        permits = {asked: {each.permit for each in who} for asked, who in by_asked.items()}
+        found, withdrawn = await asyncio.get_running_loop().run_in_executor(self._reader, _read, feed, permits)
         for asked, news in found.items():
             for follower in by_asked[asked]:
-                follower.hand(news)
+                if follower.permit in withdrawn:
+                    follower.close(reason="not_allowed")
+                else:
+                    follower.hand(news)
 
 
-def _read(feed: Feed, asked: frozenset[Asked]) -> "dict[Asked, News]":
+def _read(
+    feed: Feed, permits: Mapping[Asked, Collection[Permit | None]]
+) -> tuple[Mapping[Asked, News], Collection[Permit]]:
+    """Return the news, and the permits of those whom there is news for that are no longer good."""
     try:
-        return dict(feed(asked))
+        found = feed(permits.keys())
+        concerned = {permit for asked in found for permit in permits[asked] if permit is not None}
+        return found, {permit for permit in concerned if not copy_context().run(permit)}
     finally:
         connections.close_all()  # back to the pool

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from shared.http.json import to_json
@@ -35,6 +35,14 @@ class News:
     def encode(self) -> bytes:
         """Return the events as they go over the wire."""
         return b"".join(event.encode() for event in self.events)
+
+
+class Permit(Protocol):
+    """Whether somebody may still be told; equal ones are asked once for all who hold them."""
+
+    def __call__(self) -> bool: ...
+
+    def __hash__(self) -> int: ...
 
 
 #: What somebody follows, and up to which position it is known.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from shared.live.hub import Follower
 from shared.live.metrics import ENDED
-from shared.live.news import HEARTBEAT, Feed, retry_hint
+from shared.live.news import HEARTBEAT, Feed, Permit, retry_hint
 from shared.live.places import Place
 from shared.live.service import Live
 from shared.server.exchange import Exchange, Headers, HTTPProtocol, Transport
@@ -30,22 +30,21 @@ class Stream:
     feed: Feed
     key: UUID
     position: str
+    permit: Permit
     lasts: float  # seconds
 
     async def __call__(self, exchange: Exchange) -> None:
         """Keep the answer open and send what is new."""
-        follower = self.live.hub.follow(feed=self.feed, key=self.key, position=self.position)
+        follower = self.live.hub.follow(feed=self.feed, key=self.key, position=self.position, permit=self.permit)
         self.live.enter(self.place)
         gone = asyncio.ensure_future(_until_gone(exchange.protocol))
-        gone.add_done_callback(lambda _: follower.close())
+        gone.add_done_callback(lambda _: follower.close(reason="client_gone"))
         reason = "client_gone"
         try:
             transport = exchange.protocol.response_stream(exchange.status, _open_ended(exchange.headers))
             await transport.send_bytes(exchange.body)
             reason = await self._send_news(follower, transport, sent=len(exchange.body))
-            if gone.done():
-                reason = "client_gone"
-            elif reason != "final":
+            if reason not in ("final", "client_gone"):
                 await transport.send_bytes(retry_hint(randint(*RETRY)))  # noqa: S311 - spreads clients, hides nothing
         except RuntimeError:  # RSGI's way to say that the connection is closed
             reason = "client_gone"
@@ -60,8 +59,8 @@ class Stream:
         ends_at = time.monotonic() + self.lasts
         while (left := ends_at - time.monotonic()) > 0:
             news = await follower.news(within=min(HEARTBEAT_EVERY, left))
-            if follower.is_closed:
-                return "draining"
+            if follower.closed_for is not None:
+                return follower.closed_for
             data = news.encode() if news is not None else HEARTBEAT
             await transport.send_bytes(data)
             sent += len(data)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from shared.domain.errors import InvalidInputError
-from shared.http.auth import Caller, caller_of
+from shared.domain.errors import DomainError, InvalidInputError
+from shared.http.auth import Caller, authenticate, caller_of
 from shared.http.problems import Problem, problem_response
 from shared.live.holds import Hold
 from shared.live.news import MEDIA_TYPE, START, Feed, retry_hint
@@ -32,18 +33,43 @@ TOO_MANY: Final = Problem(
 _WAIT: Final = re.compile(r'\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:;.*)?', re.IGNORECASE)
 
 
+#: Raises a DomainError unless the caller may see the thing.
+RequireVisible = Callable[[Caller, UUID], None]
+
+
 class InvalidLastEventId(InvalidInputError):
     """Last-Event-ID has to be the id of an event of this stream; leave it out to begin at the first event."""
 
     pointer = "/headers/last-event-id"
 
 
-def event_stream(request: HttpRequest, *, feed: Feed, key: UUID) -> HttpResponse:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPermit:
+    """The permit of who presented a token: it is good as long as the token is, and the thing is theirs to see."""
+
+    token: str = field(repr=False)
+    key: UUID
+    require_visible: RequireVisible
+
+    def __call__(self) -> bool:
+        """Ask again."""
+        try:
+            self.require_visible(authenticate(self.token), self.key)
+        except DomainError:
+            return False
+        return True
+
+
+def event_stream(request: HttpRequest, *, feed: Feed, key: UUID, require_visible: RequireVisible) -> HttpResponse:
     """Answer with the events after Last-Event-ID, and keep the answer open for those that follow.
+
+    ``require_visible`` raises a DomainError unless the caller may see the thing; it is asked again before each batch.
 
     A server that cannot keep it open ends it after what there is; a client then comes back by itself. Where nothing
     can follow, a client that comes back is told to stay away (204, as the HTML standard has it).
     """
+    caller = caller_of(request)
+    require_visible(caller, key)
     position = _last_event_id(request)
     news = feed([(key, position)]).get((key, position))
     if position != START and news is not None and news.is_last and not news.events:
@@ -55,7 +81,6 @@ def event_stream(request: HttpRequest, *, feed: Feed, key: UUID) -> HttpResponse
         return response
     if not live.takes_streams:
         return response
-    caller = caller_of(request)
     place = live.take_place(caller.actor, most=_most_streams_of(caller))
     if place is None:
         return problem_response(request, TOO_MANY)
@@ -65,6 +90,7 @@ def event_stream(request: HttpRequest, *, feed: Feed, key: UUID) -> HttpResponse
         feed=feed,
         key=key,
         position=news.position if news else position,
+        permit=TokenPermit(token=_token_of(request), key=key, require_visible=require_visible),
         lasts=_lasts(caller),
     )
     return response
@@ -107,6 +133,10 @@ def _last_event_id(request: HttpRequest) -> str:
     if given != START and not POSITION.fullmatch(given):
         raise InvalidLastEventId
     return given
+
+
+def _token_of(request: HttpRequest) -> str:
+    return request.headers["Authorization"].partition(" ")[2]
 
 
 def _most_streams_of(caller: Caller) -> int:

@@ -61,13 +61,19 @@ class Proxy:
             await asyncio.sleep(CHECKED_EVERY)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError, ConnectionError):  # the client may go at any time
+        try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(int(_field(head, b"content-length") or 0))
                 if not await self._forward(head, body, writer):
                     break
-        writer.close()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client may go at any time
+        except Exception as error:
+            self.failures.append(f"in the proxy: {error!r}")
+            raise
+        finally:
+            writer.close()
 
     async def _forward(self, head: bytes, body: bytes, client: asyncio.StreamWriter) -> bool:
         """Have one request answered; tell whether the client's connection can go on."""
@@ -121,7 +127,7 @@ class Proxy:
                     writer.close()
                 try:
                     return port, await asyncio.open_connection("127.0.0.1", port)
-                except ConnectionRefusedError:
+                except ConnectionError:
                     self._ready.discard(port)
                     self.repeated += 1
 

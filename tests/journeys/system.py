@@ -198,7 +198,7 @@ class System:
     def told_secrets(self) -> list[tuple[str, str]]:
         """Return the lines that tell a secret, with the name of the process that wrote them."""
         passwords = [str(urlsplit(url).password) for url in (self.database_url, self.redis_url) if "@" in url]
-        hidden = {*self.hidden, *USED_BY_ALL, *passwords, self.api_key.rpartition("_")[2][-20:]}
+        hidden = {*self.hidden, *USED_BY_ALL, *passwords, self.api_key[-20:]}
         return [
             (name, line)
             for name, lines in self.log_lines().items()

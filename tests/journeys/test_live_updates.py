@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 
+from shared.embedded.files import free_port
 from tests.journeys.orders import an_order, cancel, place, settled
 from tests.journeys.system import System, eventually
 
 pytestmark = pytest.mark.journey
 
 SKU = "COFFEE-ETH-250-BEANS"
+KEYS = "/api/ops/v1/api-keys"
 
 
 class Events:
@@ -23,7 +28,7 @@ class Events:
     def __init__(self, answer: httpx2.Response) -> None:
         self.answer = answer
         self.lines = answer.iter_lines()
-        self.retry = 0
+        self.retries: list[int] = []
         self.comments = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -37,7 +42,7 @@ class Events:
             elif not name:
                 self.comments += 1
             elif name == "retry":
-                self.retry = int(value)
+                self.retries.append(int(value))
             else:
                 fields[name] = value
 
@@ -65,7 +70,7 @@ class TestFollowing:
 
         assert events.answer.headers["Content-Type"] == "text/event-stream"
         assert events.answer.headers["Cache-Control"] == "no-store"
-        assert events.retry > 0
+        assert events.retries == [2000]
         assert [each["event"] for each in told] == ["ordering.order_placed.v1", "ordering.order_cancelled.v1"]
         assert (told[-1]["status"], told[-1]["payment_status"], told[-1]["is_over"]) == ("cancelled", "failed", True)
         assert told[-1]["cancel_reason"] == "payment_declined"
@@ -138,6 +143,98 @@ class TestFollowing:
             eventually(is_let_in, what="a free place")
 
 
+class TestRights:
+    def test_end_with_the_key(self, system: System) -> None:
+        with a_key(system, lasts=timedelta(hours=1)) as (key_id, other), system.client() as client:
+            order = place(client, an_order(SKU)).json()
+            settled(client, order["id"])
+            with following(other, order["id"]) as events:
+                received = iter(events)
+                known = [next(received)["event"], next(received)["event"]]
+                assert client.post(f"{KEYS}/{key_id}/revocation").status_code == 200
+                cancel(client, order["id"])
+                more = list(received)  # raises if the stream broke off instead of ending
+            again = other.get(f"/api/v1/orders/{order['id']}/stream")
+
+        assert known == ["ordering.order_placed.v1", "ordering.order_confirmed.v1"]
+        assert more == []
+        assert (again.status_code, again.json()["code"]) == (401, "invalid_token")
+
+    def test_end_when_the_token_runs_out(self, system: System) -> None:
+        with a_key(system, lasts=timedelta(seconds=4)) as (_, other), system.client() as client:
+            order = place(client, an_order(SKU)).json()
+            settled(client, order["id"])
+            with following(other, order["id"]) as events:
+                told = list(events)  # ends although the order does not
+            again = other.get(f"/api/v1/orders/{order['id']}/stream")
+
+        assert [each["is_over"] for each in told] == [False, False]
+        assert (again.status_code, again.json()["code"]) == (401, "invalid_token")
+
+
+class TestResources:
+    """Eight clients wait and ten follow, on two processes with two threads and two connections to the database each."""
+
+    def test_are_not_taken_by_those_who_wait(self, system: System) -> None:
+        with a_server(system, WEB_THREADS="2", DATABASE_POOL_SIZE="2") as server, ExitStack() as stack:
+            client = stack.enter_context(server.client())
+            order = place(client, an_order(SKU)).json()
+            settled(client, order["id"])
+            streams = [
+                stack.enter_context(following(stack.enter_context(server.client()), order["id"])) for _ in "0123456789"
+            ]
+            pool = stack.enter_context(ThreadPoolExecutor(8))
+            emails = [f"{uuid4().hex}@example.com" for _ in range(8)]
+            waiting = [pool.submit(_place_and_wait, server, email) for email in emails]
+            orders = eventually(lambda: _placed_by(server, emails), what="all orders")
+
+            for order_id in orders:  # would take ten seconds each if a thread or a connection were missing
+                assert client.get(f"/api/v1/orders/{order_id}").json()["status"] == "pending"
+            held = [each for each in waiting if not each.done()]
+            for order_id in orders:
+                assert cancel(client, order_id).is_success
+            answers = [each.result(timeout=30) for each in waiting]
+            cancel(client, order["id"])
+            told = [changes_of(list(stream))[-1] for stream in streams]
+
+        assert len(held) == len(orders) == 8
+        assert [each["status"] for each in answers] == ["cancelled"] * 8
+        assert told == ["ordering.order_cancelled.v1"] * 10
+
+
+class TestStopping:
+    def test_ends_streams_and_answers_those_who_wait(self, system: System) -> None:
+        with (
+            a_server(system, WEB_NOTICE_SECONDS="1") as server,
+            server.client() as client,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            order = place(client, an_order(SKU)).json()
+            settled(client, order["id"])
+            email = f"{uuid4().hex}@example.com"
+            waiting = pool.submit(_place_and_wait, server, email)
+            (held,) = eventually(lambda: _placed_by(server, [email]), what="the order")
+            with following(client, order["id"]) as events:
+                received = iter(events)
+                known = [next(received), next(received)]
+                process = server.processes.pop(f"web-{server.port}")
+                process.terminate()
+                rest = list(received)  # raises unless the last chunk came (RFC 9112, section 7.1)
+            answer = waiting.result(timeout=30)
+            status = process.wait(timeout=30)
+        with system.client() as client:
+            with following(client, order["id"], after=known[0]["id"]) as gone_on:
+                after_first = next(iter(gone_on))
+            cancel(client, order["id"])
+            cancel(client, held)
+
+        assert rest == []
+        assert len(events.retries) == 2  # one when it begins, one when it ends
+        assert after_first == known[1]
+        assert answer["status"] == "pending"
+        assert status == 0
+
+
 class TestWaiting:
     def test_answers_with_the_order_as_it_was_decided(self, system: System) -> None:
         with system.client(Prefer="wait=10") as client:
@@ -159,6 +256,47 @@ class TestWaiting:
 
         assert (answer.status_code, answer.json()["status"]) == (201, "pending")
         assert answer.headers["Preference-Applied"] == "wait=1"
+
+
+@contextmanager
+def a_key(system: System, *, lasts: timedelta) -> Iterator[tuple[str, httpx2.Client]]:
+    """Make an API key that may read orders; give its id and a client that acts with it."""
+    expires_at = (datetime.now(UTC) + lasts).isoformat()
+    with system.client() as client:
+        made = client.post(KEYS, json={"name": uuid4().hex, "scopes": ["orders:read"], "expires_at": expires_at})
+    assert made.status_code == 201, made.text
+    system.hide(made.json()["token"])
+    headers = {"Authorization": f"Bearer {made.json()['token']}"}
+    with httpx2.Client(base_url=system.url, headers=headers, timeout=60) as other:
+        yield made.json()["id"], other
+
+
+@contextmanager
+def a_server(system: System, **told: str) -> Iterator[System]:
+    """Run one more web server beside the system's own, told something besides."""
+    server = replace(system, port=free_port(), told={**system.told, **told})
+    name = f"web-{server.port}"
+    server.start_as(name, kind="web")
+    try:
+        eventually(server.is_ready, within=60, what="readiness")
+        yield server
+    finally:
+        if process := server.processes.pop(name, None):
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _place_and_wait(server: System, email: str) -> dict[str, Any]:
+    """Place an order that nobody decides on, and prefer to wait."""
+    with server.client(Prefer="wait=10") as client:
+        answer: dict[str, Any] = place(client, an_order(SKU, token="tok_requires_action", email=email)).json()
+        return answer
+
+
+def _placed_by(server: System, emails: list[str]) -> list[str]:
+    """Return the orders of these people, once there is one of each."""
+    rows = server.query("SELECT id::text FROM ordering_order WHERE email = ANY(%s)", emails)
+    return [order_id for (order_id,) in rows] if len(rows) == len(emails) else []
 
 
 def a_customer(system: System) -> dict[str, str]:

@@ -138,8 +138,9 @@ def test_nothing_fails_while_everything_is_restarted(system: System) -> None:
             system.start("worker")
             stop(system, "relay")
             system.start("relay")
-            for buyer in buyers:
-                assert not buyer.done() or buyer.result() is None, "a buyer stopped"  # else raises why
+            assert proxy.failures == []
+            for stopped in filter(Future.done, buyers):
+                raise AssertionError("a buyer stopped") from stopped.exception()
     assert proxy.failures == []
     bought = [order_id for buyer in buyers for order_id in buyer.result()]
 

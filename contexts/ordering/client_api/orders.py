@@ -251,12 +251,15 @@ def timeline(request: HttpRequest, order_id: UUID, query: Query[ListIn]) -> Http
 )
 def follow(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Follow an order: server-sent events tell of each change."""
-    queries.require_visible(OrderId(order_id), of_customer=_whose(caller_of(request)))
-    return event_stream(request, feed=order_news, key=order_id)
+    return event_stream(request, feed=order_news, key=order_id, require_visible=_require_visible)
 
 
 def _placed(order: Order | queries.OrderView) -> HttpResponse:
     return _order_response(order, status=201, location=f"/api/v1/orders/{order.id}")
+
+
+def _require_visible(caller: Caller, order_id: UUID) -> None:
+    queries.require_visible(OrderId(order_id), of_customer=_whose(caller))
 
 
 def _whose(caller: Caller) -> CustomerId | Anyone:

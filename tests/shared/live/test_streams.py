@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 
 from shared.live import streams as module
 from shared.live.hub import Hub
-from shared.live.news import HEARTBEAT, News, StreamEvent
+from shared.live.news import HEARTBEAT, News, Permit, StreamEvent
 from shared.live.places import Place
 from shared.live.streams import Stream
 from shared.server.exchange import Exchange
@@ -53,8 +54,29 @@ class Room:
         self.open.remove(place)
 
 
+@dataclass(frozen=True)
+class Granted:
+    """A permit that is good."""
+
+    def __call__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A permit that is no longer good."""
+
+    def __call__(self) -> bool:
+        return False
+
+
 def run(
-    board: Any, *, lasts: float = 10, meanwhile: Callable[[Hub, Wire], None] | None = None, events: int = 0
+    board: Any,
+    *,
+    lasts: float = 10,
+    meanwhile: Callable[[Hub, Wire], None] | None = None,
+    events: int = 0,
+    permit: Permit = Granted(),
 ) -> tuple[Wire, Room]:
     """Run one stream of a thing with so many events to its end."""
     found: list[tuple[Wire, Room]] = []
@@ -63,7 +85,7 @@ def run(
         wire, room, key = Wire(), Room(hub), uuid4()
         if isinstance(board, Board):
             board.events[key] = events
-        stream = Stream(live=room, place=Place("key:1"), feed=board, key=key, position="", lasts=lasts)  # type: ignore[arg-type]
+        stream = Stream(live=room, place=Place("key:1"), feed=board, key=key, position="", permit=permit, lasts=lasts)  # type: ignore[arg-type]
         exchange = Exchange(
             protocol=wire,  # type: ignore[arg-type]
             status=200,
@@ -107,6 +129,13 @@ class TestStream:
     def test_ends_with_the_token_and_tells_when_to_come_back(self) -> None:
         wire, room = run(Board(), lasts=0.1)
 
+        assert wire.sent[-1].startswith(b"retry: ")
+        assert room.open == []
+
+    def test_tells_nothing_once_the_permit_is_no_longer_good(self) -> None:
+        wire, room = run(Board(), events=3, permit=Withdrawn())
+
+        assert len(wire.sent) == 2
         assert wire.sent[-1].startswith(b"retry: ")
         assert room.open == []
 

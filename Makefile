@@ -12,7 +12,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos restarts model mutation bench fairness asyncapi reset audit dependencies clean
+.PHONY: help run test check format replay chaos restarts model mutation bench fairness streams asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -61,6 +61,11 @@ bench: ## measure beside the floor of the same run, and write docs/performance.m
 fairness: ## send 10,000 webhooks to 50 endpoints, ten of them slow or dead, and write docs/webhooks.md (PAIRS=5)
 	@.ci/install dev
 	@exec $(IN_VENV) -m tests.load.webhooks --pairs $(PAIRS)
+
+streams: ## measure what 1,000 open streams cost those who order, and what the front costs beside plain WSGI (PAIRS=5)
+	@.ci/install dev
+	@$(IN_VENV) -m tests.load.streams --rounds $(PAIRS)
+	@exec $(IN_VENV) -m tests.load.server_interfaces --rounds $(PAIRS) --interfaces wsgi rsgi
 
 asyncapi: ## have AsyncAPI's own parser read docs/api/asyncapi.json; needs node and npm
 	@npm install --prefix .cache/asyncapi --no-save --no-audit --no-fund --silent @asyncapi/parser@3.6.3

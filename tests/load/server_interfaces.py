@@ -10,7 +10,7 @@ import argparse
 import os
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,10 +54,15 @@ def main() -> None:
                         cost = cpu_of(pid, lambda request=request: load(system, request, options.requests))  # type: ignore[misc]
                         measured.setdefault((kind, interface), []).append(1000 * cost / options.requests)
         for kind in kinds:
-            costs = {interface: statistics.median(measured[kind, interface]) for interface in chosen}
-            first = costs[chosen[0]]
-            shown = (f"{interface} {cost:6.3f} ms (x {cost / first:.2f})" for interface, cost in costs.items())
+            firsts = measured[kind, chosen[0]]
+            shown = (_shown(interface, measured[kind, interface], beside=firsts) for interface in chosen)
             sys.stdout.write(f"{kind:32} {'   '.join(shown)}\n")
+
+
+def _shown(interface: str, costs: Sequence[float], *, beside: Sequence[float]) -> str:
+    """Return the median of the costs, and that of their ratios, round by round."""
+    ratio = statistics.median(cost / first for cost, first in zip(costs, beside, strict=True))
+    return f"{interface} {statistics.median(costs):6.3f} ms (x {ratio:.2f})"
 
 
 class serving:  # noqa: N801 - used as a context manager, reads as a verb

@@ -23,7 +23,7 @@ one. `data` is a JSON object: `order_id`, `version`, `status`, `payment_status`,
 as the order stands when this is sent, `is_over` (nothing more is expected), and `change`: `id`, `type`, `occurred_at`,
 `actor` and `data` of the event, or null. Connect again with the last `id` as `Last-Event-ID` (browsers do so by
 themselves), and nothing is lost or told twice. A comment comes every 15 seconds. The stream ends when the order is
-over, when the token runs out, and after five minutes at most."""
+over, when the token runs out or is revoked, and after five minutes at most."""
 
 Operation = Callable[..., HttpResponse]
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from contexts.inventory import queries as inventory
 from contexts.ordering import queries as ordering
 from contexts.payments import queries as payments
+from contexts.webhooks import queries as webhooks
 from shared.outbox import queries as outbox
 from shared.persistence.admin import amount, moment
 from shared.saga import queries as saga
@@ -88,6 +89,8 @@ def _watches(now: datetime) -> Sequence[Watch]:
         Watch("payments.view_paymentrow", _unknown_card, _unknown_payments),
         Watch("outbox.view_outboxmessagerow", lambda: _lag_card(now), lambda: _waiting_events(now)),
         Watch("outbox.view_deliveryrow", _dead_card, _dead_letters),
+        Watch("webhooks.view_deliveryrow", _untold_card, _untold),
+        Watch("webhooks.view_endpointrow", _lost_card, _lost_endpoints),
         Watch("saga.view_sagarow", _overdue_card, _overdue_processes),
         Watch("inventory.view_stockitemrow", _low_card, _low_stock),
     )
@@ -170,6 +173,46 @@ def _dead_letters() -> Iterator[Matter]:
             text=f"{letter.topic} to {letter.subscription}",
             since=moment(letter.died_at),
             url=_page_of("outbox_deliveryrow", letter.id),
+        )
+
+
+def _untold_card() -> Card:
+    return Card(
+        title="Dead webhooks",
+        value=webhooks.count_dead(),
+        hint="endpoints were not told",
+        url=f"{reverse('admin:webhooks_deliveryrow_changelist')}?status__exact=dead",
+    )
+
+
+def _untold() -> Iterator[Matter]:
+    for letter in webhooks.oldest_dead(limit=SHOWN_OF_EACH):
+        yield Matter(
+            kind="dead webhook",
+            colour="warning",
+            text=f"{letter.topic} to {letter.url}",
+            since=moment(letter.died_at),
+            url=_page_of("webhooks_deliveryrow", letter.id),
+        )
+
+
+def _lost_card() -> Card:
+    return Card(
+        title="Lost endpoints",
+        value=webhooks.count_lost(),
+        hint="disabled, though nobody wished it",
+        url=f"{reverse('admin:webhooks_endpointrow_changelist')}?state=disabled",
+    )
+
+
+def _lost_endpoints() -> Iterator[Matter]:
+    for endpoint in webhooks.newest_lost(limit=SHOWN_OF_EACH):
+        yield Matter(
+            kind="lost endpoint",
+            colour="warning",
+            text=f"{endpoint.url}: {endpoint.disabled_because}",
+            since=moment(endpoint.failing_since),
+            url=_page_of("webhooks_endpointrow", endpoint.id),
         )
 
 

@@ -36,9 +36,14 @@ GAUGES = (
      "because"),
     ("orderly_webhook_endpoints_failing", "Enabled webhook endpoints that have taken nothing since their last failure.",
      "SELECT count(*) FROM webhooks_endpoint WHERE disabled_because = '' AND failing_since IS NOT NULL", ""),
-    ("orderly_webhook_overdue_seconds", "How long the webhook that is overdue the longest has been due.",
-     "SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0) FROM webhooks_delivery "
-     "WHERE status = 'pending'", ""),
+    ("orderly_webhook_lag_seconds", "Age of the oldest event of which no sender has made webhooks yet.",
+     "SELECT coalesce(extract(epoch FROM now() - min(event.recorded_at)), 0) "
+     "FROM outbox_message AS event JOIN webhooks_progress AS progress ON event.position > progress.position "
+     "WHERE EXISTS (SELECT FROM webhooks_endpoint WHERE disabled_because = '')", ""),
+    ("orderly_webhook_overdue_seconds", "How long the longest overdue webhook has been due, of endpoints that work.",
+     "SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0) "
+     "FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint ON endpoint.id = delivery.endpoint_id "
+     "WHERE delivery.status = 'pending' AND endpoint.failing_since IS NULL", ""),
 )  # fmt: skip
 
 

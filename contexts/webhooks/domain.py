@@ -105,6 +105,9 @@ class DisabledBecause(StrEnum):
     BY_OPERATOR = "by_operator"
 
 
+DISABLED_BY_WISH: Final = frozenset({DisabledBecause.BY_OWNER, DisabledBecause.BY_OPERATOR})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
     """What signs requests; both sides know it. ``expires_at`` is None for the one that is good until it is replaced."""

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
-from contexts.webhooks.domain import Anyone, EndpointId, EndpointNotFound, OwnerId, ReplayNotFound
+from contexts.webhooks.domain import DISABLED_BY_WISH, Anyone, EndpointId, EndpointNotFound, OwnerId, ReplayNotFound
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
 from shared.http.pagination import InvalidCursor
 from shared.outbox.feed import FeedEntry, events_after, events_named
@@ -162,6 +162,37 @@ def events(*, after: UUID | None, topics: Collection[str], limit: int) -> Sequen
 def count_dead() -> int:
     """Return how many deliveries were given up; an index has just those."""
     return DeliveryRow.objects.filter(status="dead").count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadView:
+    """A delivery that was given up."""
+
+    id: UUID
+    topic: str
+    url: str
+    died_at: datetime | None
+
+
+def oldest_dead(*, limit: int) -> list[DeadView]:
+    """Return the deliveries that were given up first."""
+    rows = DeliveryRow.objects.filter(status="dead").order_by("id")
+    found = rows.values_list("id", "topic", "endpoint__url", "finished_at")[:limit]
+    return [DeadView(id=id_, topic=topic, url=url, died_at=died_at) for id_, topic, url, died_at in found]
+
+
+def count_lost() -> int:
+    """Return how many endpoints were disabled, though nobody wished it."""
+    return _lost().count()
+
+
+def newest_lost(*, limit: int) -> list[EndpointView]:
+    """Return the endpoints that were disabled though nobody wished it, the newest first."""
+    return [_view_of(row) for row in _lost().defer("secret", "previous_secret").order_by("-id")[:limit]]
+
+
+def _lost() -> QuerySet[EndpointRow]:
+    return EndpointRow.objects.exclude(disabled_because__in=["", *DISABLED_BY_WISH])
 
 
 def dead_ids(*, endpoint_id: UUID | None, topic: str | None, of_enabled: bool, limit: int) -> list[UUID]:

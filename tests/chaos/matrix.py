@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from uuid import uuid4
 
@@ -37,7 +38,7 @@ class Kill:
         return f"{self.process}: {self.point}"
 
 
-#: Before and after each commit, publish, step that calls out, request to the provider, effect and acknowledgement.
+#: Before and after each commit, publish, step that calls out, request to another, effect and acknowledgement.
 KILLS = (
     Kill(process="web", point="unit_of_work.before_commit"),
     Kill(process="web", point="unit_of_work.after_commit"),
@@ -55,6 +56,10 @@ KILLS = (
     Kill(process="worker", point="provider.after_answer"),
     Kill(process="worker", point="celery.before_acknowledge"),
     Kill(process="worker", point="celery.after_acknowledge"),
+    Kill(process="webhooks", point="unit_of_work.before_commit"),
+    Kill(process="webhooks", point="unit_of_work.after_commit"),
+    Kill(process="webhooks", point="webhooks.before_request"),
+    Kill(process="webhooks", point="webhooks.after_request"),
 )
 
 
@@ -153,7 +158,7 @@ def kill_at(system: CrashingSystem, kill: Kill, *, passes: int) -> None:
     system.restart_if_dead(kill.process)
 
 
-def settle_and_judge(system: System, load: Load) -> dict[str, int]:
+def settle_and_judge(system: CrashingSystem, load: Load) -> dict[str, int]:
     """Wait until all is quiet; then nothing may be lost, doubled or stuck. Return counts for the table."""
     wait_for_quiet(system)
     audit = system.manage("audit")
@@ -165,6 +170,7 @@ def settle_and_judge(system: System, load: Load) -> dict[str, int]:
     assert not stuck, f"neither confirmed nor cancelled: {stuck}"
     judge_money(system, final)
     judge_events(system)
+    judge_webhooks(system)
     return {"orders": len(final), "accepted": len(load.accepted), "refused": load.refused}
 
 
@@ -220,6 +226,23 @@ def judge_events(system: System) -> None:
     assert undelivered == [(0,)]
 
 
+def judge_webhooks(system: CrashingSystem) -> None:
+    """See that the other server was told of each event, and of none before an earlier one of its aggregate."""
+    told = system.query(
+        "SELECT aggregate_id::text, id::text FROM outbox_message WHERE topic LIKE 'ordering.%%'"
+        " ORDER BY aggregate_id, aggregate_sequence"
+    )
+    arrived = {event_id: place for place, event_id in enumerate(dict.fromkeys(system.other_server.ids))}
+    untold = [event_id for _, event_id in told if event_id not in arrived]
+    assert not untold, f"not told to the other server: {untold}"
+    overtaken = [
+        late
+        for (order, early), (same_order, late) in pairwise(told)
+        if order == same_order and arrived[late] < arrived[early]
+    ]
+    assert not overtaken, f"told before an earlier event of the same order: {overtaken}"
+
+
 def provider_ledger(system: System) -> list[dict[str, str]]:
     """Return all entries of the provider's ledger."""
     entries: list[dict[str, str]] = []
@@ -238,7 +261,7 @@ def write_table(rows: list[tuple[str, int, str]], *, path: Path, facts: str) -> 
         "",
         "Written by `make chaos`: real processes under load; at each crash point the process that reaches it is ended",
         "with SIGKILL and started again. Then the audit has to be clean, the provider's ledger equal to ours, each",
-        "accepted order final, each committed fact told, and each subscriber's effect there once.",
+        "accepted order final, each committed fact told, by webhooks too, and each subscriber's effect there once.",
         "",
         facts,
         "",

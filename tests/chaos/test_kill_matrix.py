@@ -18,6 +18,7 @@ SHORT = frozenset(
         "worker: unit_of_work.before_commit",
         "worker: provider.after_answer",
         "worker: celery.before_acknowledge",
+        "webhooks: webhooks.after_request",
         "broker: FLUSHALL",
         "network to the provider: answers lost",
         "PostgreSQL: SIGKILL",

@@ -237,6 +237,10 @@ class System:
             """
             SELECT (SELECT count(*) FROM outbox_message WHERE pending)
                  + (SELECT count(*) FROM outbox_delivery WHERE status = 'pending')
+                 + (SELECT count(*) FROM webhooks_delivery WHERE status = 'pending')
+                 + (SELECT count(*) FROM outbox_message AS event JOIN webhooks_progress AS progress
+                        ON event.position > progress.position
+                    WHERE EXISTS (SELECT FROM webhooks_endpoint WHERE disabled_because = ''))
                  + (SELECT count(*) FROM saga WHERE status IN ('running', 'undoing'))
             """
         )

@@ -2,19 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 import redis
 
 from tests.journeys.orders import an_order, cancel, place
 from tests.journeys.system import PROCESSES, System, eventually, running_system
+from tests.journeys.webhooks import TOPICS, add_endpoint
 from tests.webhooks.receiver import Answer, Received, Receiver, listening
 
 pytestmark = pytest.mark.journey
 
-TOPICS = [f"ordering.order_{what}.v1" for what in ("placed", "confirmed", "cancelled")]
-TOLD_WITHIN = 60.0  # seconds
+TOLD_WITHIN = 180.0  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +28,6 @@ def receiver() -> Iterator[Receiver]:
     """Run another server."""
     with listening() as running:
         yield running
-
-
-def add_endpoint(system: System, url: str) -> str:
-    """Have the URL told of orders, and return the endpoint's id."""
-    with system.client() as client:
-        added = client.post(
-            "/api/v1/webhook-endpoints",
-            json={"url": url, "topics": TOPICS},
-            headers={"Idempotency-Key": uuid4().hex},
-        )
-    assert added.status_code == 201, added.text
-    system.hide(added.json()["secret"])
-    return str(added.json()["id"])
 
 
 def events_of(system: System, order_ids: list[str]) -> dict[str, list[str]]:

@@ -171,3 +171,20 @@ class TestDeliveries:
 
         assert len(many) == len(few)
         assert not [query for query in many if "COUNT(" in query["sql"]]
+
+
+class TestDashboard:
+    def test_shows_what_was_not_told_and_endpoints_that_were_lost(self, site: Client) -> None:
+        (dead,) = dead_letters()
+        lost = an_endpoint("http://127.0.0.1:9/lost")
+        EndpointRow.objects.filter(pk=lost.id).update(disabled_because="failing", failing_since=timezone.now())
+        unwanted = an_endpoint("http://127.0.0.1:9/unwanted")
+        EndpointRow.objects.filter(pk=unwanted.id).update(disabled_because="by_owner")
+        shown = site.get(reverse("admin:index")).context
+        values = {card.title: card.value for card in shown["cards"]}
+
+        assert (values["Dead webhooks"], values["Lost endpoints"]) == (1, 1)
+        assert {matter.url for matter in shown["matters"] if "webhooks" in matter.url} == {
+            reverse(f"{DELIVERIES}_change", args=[dead]),
+            reverse(f"{ENDPOINTS}_change", args=[lost.id]),
+        }

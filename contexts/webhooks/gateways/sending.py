@@ -72,12 +72,12 @@ class Clients:
             await client.aclose()
 
     async def _close_some(self) -> None:
-        idle = (id_ for id_ in self._clients if not self._in_use[id_])
-        while len(self._clients) > KEPT_CLIENTS and (oldest := next(idle, None)) is not None:
-            client = self._clients.pop(oldest)
+        while len(self._clients) > KEPT_CLIENTS and (oldest := self._oldest_idle()) is not None:
             del self._in_use[oldest]
-            await client.aclose()
-            idle = (id_ for id_ in self._clients if not self._in_use[id_])
+            await self._clients.pop(oldest).aclose()
+
+    def _oldest_idle(self) -> EndpointId | None:
+        return next((id_ for id_ in self._clients if not self._in_use[id_]), None)
 
 
 class HttpSender:

@@ -12,7 +12,7 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos restarts model mutation bench fairness streams asyncapi reset audit dependencies clean
+.PHONY: help run test check format replay chaos restarts model mutation bench endurance streams fairness asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -56,7 +56,14 @@ mutation: ## take each guard out by itself, see the tests fail, and write docs/m
 
 bench: ## measure beside the floor of the same run, and write docs/performance.md (SECONDS_EACH=10)
 	@.ci/install dev
-	@exec $(IN_VENV) -m tests.load --seconds $(SECONDS_EACH)
+	@$(IN_VENV) -m tests.load --seconds $(SECONDS_EACH)
+	@$(IN_VENV) -m tests.load.end_to_end
+	@exec $(IN_VENV) -m tests.load.deliveries
+
+endurance: ## 100,000 baskets and 200,000 orders: deadlocks and memory, into docs/performance.md; half an hour
+	@.ci/install dev
+	@.ci/install replay
+	@exec $(IN_VENV) -m tests.load.endurance
 
 fairness: ## send 10,000 webhooks to 50 endpoints, ten of them slow or dead, and write docs/webhooks.md (PAIRS=5)
 	@.ci/install dev

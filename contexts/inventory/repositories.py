@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, QuerySet
@@ -25,6 +26,7 @@ from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
+from shared.persistence.reads import CompiledRead
 from shared.persistence.unit_of_work import Statement, send_at_the_last_moment
 from shared.telemetry.context import current_work
 
@@ -37,6 +39,8 @@ FROM inventory_stock_item AS item JOIN inventory_location AS location ON locatio
 WHERE item.sku = ANY(%s) ORDER BY location.priority, item.id
 """
 
+HOLDS = CompiledRead(lambda order_id: HoldRow.objects.select_for_update().filter(order_id=order_id), UUID(int=0))
+HARDEN = "UPDATE inventory_hold SET status = %s, expires_at = NULL WHERE order_id = %s AND status = %s"
 INSERT_HOLDS = Insert.into(HoldRow, "order_id", "stock_item", "sku", "quantity", "expires_at")
 
 #: Adds to ``held`` where enough is left, and fails as a lost race where it is not; rows are locked in the order of
@@ -123,11 +127,11 @@ class DjangoStockItems:
 
     def harden_holds_of(self, order_id: OrderId, *, at: datetime) -> None:
         """Make the order's holds lasting, or raise HoldExpired; doing it twice is harmless."""
-        holds = HoldRow.objects.filter(order_id=order_id)
-        statuses = list(holds.select_for_update().values_list("status", "expires_at"))
+        statuses = [(hold.status, hold.expires_at) for hold in HOLDS.all(order_id)]
         if not statuses or any(status not in OPEN_HOLDS or (expires and expires <= at) for status, expires in statuses):
             raise HoldExpired(order_id=order_id)
-        holds.filter(status=HoldStatus.SOFT).update(status=HoldStatus.HARD, expires_at=None)
+        with connection.cursor() as cursor:
+            cursor.execute(HARDEN, (HoldStatus.HARD.value, order_id, HoldStatus.SOFT.value))
 
     def release_holds_of(self, order_id: OrderId) -> None:
         """Give back what is still held for the order; doing it twice is harmless."""

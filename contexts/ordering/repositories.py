@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db.models import F, Q
 
@@ -51,6 +52,13 @@ WHAT_CHANGES = (
 SHIPPING_METHOD = CompiledRead(
     lambda code, currency: ShippingMethodRow.objects.filter(code=code, currency=currency), "code", "currency"
 )
+ORDER = CompiledRead(lambda order_id: OrderRow.objects.select_for_update().filter(id=order_id), UUID(int=0))
+ORDER_OF_CUSTOMER = CompiledRead(
+    lambda customer_id, order_id: OrderRow.objects.select_for_update().filter(customer_id=customer_id, id=order_id),
+    UUID(int=0),
+    UUID(int=1),
+)
+LINES = CompiledRead(lambda order_id: OrderLineRow.objects.filter(order_id=order_id).order_by("place"), UUID(int=0))
 INSERT_ORDER = Insert.into(
     OrderRow,
     "id",
@@ -89,13 +97,12 @@ class DjangoOrders:
 
     def get(self, order_id: OrderId, *, of_customer: CustomerId | Anyone) -> Order:
         """Return the customer's order, locked for this unit of work, or raise OrderNotFound."""
-        rows = OrderRow.objects.select_for_update().filter(id=order_id)
-        if not isinstance(of_customer, Anyone):
-            rows = rows.filter(customer_id=of_customer)
-        row = rows.first()
+        row = (
+            ORDER.first(order_id) if isinstance(of_customer, Anyone) else ORDER_OF_CUSTOMER.first(of_customer, order_id)
+        )
         if row is None:
             raise OrderNotFound(order_id=order_id)
-        return _to_order(row, list(OrderLineRow.objects.filter(order_id=order_id).order_by("place")))
+        return _to_order(row, LINES.all(order_id))
 
     def save(self, order: Order) -> None:
         """Store a new or changed order with its events."""

@@ -1,5 +1,7 @@
 """Payments in PostgreSQL."""
 
+from uuid import UUID
+
 from django.db.models import F
 
 from contexts.payments.domain import (
@@ -16,6 +18,24 @@ from contexts.payments.models import OperationRow, PaymentRow
 from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
+from shared.persistence.inserts import Insert
+from shared.persistence.reads import CompiledRead
+
+EXAMPLE = UUID(int=0)
+BY_ID = CompiledRead(lambda payment_id: PaymentRow.objects.select_for_update().filter(id=payment_id), EXAMPLE)
+BY_ORDER = CompiledRead(lambda order_id: PaymentRow.objects.select_for_update().filter(order_id=order_id), EXAMPLE)
+OPERATIONS = CompiledRead(lambda payment_id: OperationRow.objects.filter(payment_id=payment_id).order_by("id"), EXAMPLE)
+
+WHAT_CHANGES = ("status", "reference", "failure_code", "is_given_up", "sequence")
+INSERT_PAYMENT = Insert.into(
+    PaymentRow, "id", "order_id", "method", "currency", "amount_minor", "created_at", "version", *WHAT_CHANGES
+)
+UPSERT_OPERATIONS = Insert.into(
+    OperationRow,
+    *("payment", "kind", "key", "status", "attempted_at", "failure_code"),
+    conflict="(payment_id, kind) DO UPDATE SET status = EXCLUDED.status, attempted_at = EXCLUDED.attempted_at,"
+    " failure_code = EXCLUDED.failure_code",
+)
 
 
 class DjangoPayments:
@@ -23,42 +43,42 @@ class DjangoPayments:
 
     def get(self, payment_id: PaymentId) -> Payment:
         """Return the payment, locked for this unit of work, or raise PaymentNotFound."""
-        row = PaymentRow.objects.select_for_update().filter(id=payment_id).first()
+        row = BY_ID.first(payment_id)
         if row is None:
             raise PaymentNotFound(payment_id=payment_id)
         return _to_payment(row)
 
     def for_order(self, order_id: OrderId) -> Payment | None:
         """Return the order's payment, locked for this unit of work."""
-        row = PaymentRow.objects.select_for_update().filter(order_id=order_id).first()
+        row = BY_ORDER.first(order_id)
         return _to_payment(row) if row is not None else None
 
     def save(self, payment: Payment) -> None:
         """Store a new or changed payment with its operations and events."""
-        changing = {
-            "status": payment.status.value,
-            "reference": payment.reference,
-            "failure_code": payment.failure_code,
-            "is_given_up": payment.is_given_up,
-            "sequence": payment.sequence,
-        }
+        changing = (
+            payment.status.value,
+            payment.reference,
+            payment.failure_code,
+            payment.is_given_up,
+            payment.sequence,
+        )
         if payment.version == 0:
-            PaymentRow.objects.bulk_create(
+            INSERT_PAYMENT.rows(
                 [
-                    PaymentRow(
-                        id=payment.id,
-                        order_id=payment.order_id,
-                        method=payment.method,
-                        currency=payment.amount.currency,
-                        amount_minor=payment.amount.minor,
-                        created_at=payment.created_at,
-                        version=1,
-                        **changing,
+                    (
+                        payment.id,
+                        payment.order_id,
+                        payment.method,
+                        payment.amount.currency,
+                        payment.amount.minor,
+                        payment.created_at,
+                        1,
+                        *changing,
                     )
                 ]
             )
         elif not PaymentRow.objects.filter(id=payment.id, version=payment.version).update(
-            version=F("version") + 1, **changing
+            version=F("version") + 1, **dict(zip(WHAT_CHANGES, changing, strict=True))
         ):
             raise LostRace
         payment.version += 1
@@ -66,21 +86,18 @@ class DjangoPayments:
         publish_events_of(payment)
 
     def _save_operations(self, payment: Payment) -> None:
-        OperationRow.objects.bulk_create(
+        UPSERT_OPERATIONS.rows(
             [
-                OperationRow(
-                    payment_id=payment.id,
-                    kind=operation.kind.value,
-                    key=operation.key,
-                    status=operation.status.value,
-                    attempted_at=operation.attempted_at,
-                    failure_code=operation.failure_code,
+                (
+                    payment.id,
+                    operation.kind.value,
+                    operation.key,
+                    operation.status.value,
+                    operation.attempted_at,
+                    operation.failure_code,
                 )
                 for operation in payment.operations.values()
-            ],
-            update_conflicts=True,
-            unique_fields=["payment", "kind"],
-            update_fields=["status", "attempted_at", "failure_code"],
+            ]
         )
 
 
@@ -105,6 +122,6 @@ def _to_payment(row: PaymentRow) -> Payment:
                 attempted_at=each.attempted_at,
                 failure_code=each.failure_code,
             )
-            for each in row.operations.order_by("id")
+            for each in OPERATIONS.all(row.id)
         },
     )

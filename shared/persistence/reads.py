@@ -22,6 +22,7 @@ class NotCompilable(TypeError):
 class _Compiled:
     text: str
     fields: tuple[str, ...]
+    annotations: tuple[str, ...]
     converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]
 
 
@@ -54,8 +55,12 @@ class CompiledRead(Generic[Row]):
             for place, converters, expression in compiled.converters:
                 for convert in converters:
                     converted[place] = convert(converted[place], expression, connection)
-            return self._model.from_db(connection.alias, compiled.fields, converted)
-        return self._model.from_db(connection.alias, compiled.fields, values)
+            values = tuple(converted)
+        count = len(compiled.fields)
+        row = self._model.from_db(connection.alias, compiled.fields, values[:count])
+        for name, value in zip(compiled.annotations, values[count:], strict=True):
+            setattr(row, name, value)
+        return row
 
     @cached_property
     def _model(self) -> type[Row]:
@@ -68,9 +73,11 @@ class CompiledRead(Generic[Row]):
         if tuple(parameters) != self._examples:
             raise NotCompilable(f"{NotCompilable.__doc__} Has: {parameters!r}")
         expressions = [expression for expression, _, _ in compiler.select]
+        count = len(expressions) - len(compiler.annotation_col_map)  # annotations come last
         return _Compiled(
             text=text,
-            fields=tuple(expression.target.attname for expression in expressions),
+            fields=tuple(expression.target.attname for expression in expressions[:count]),
+            annotations=tuple(compiler.annotation_col_map),
             converters=tuple(
                 (place, converters, expression)
                 for place, (converters, expression) in compiler.get_converters(expressions).items()

@@ -48,7 +48,7 @@ class _Work:
 
 
 _in_hand: set[_Work] = set()
-_changed = threading.Condition()
+_lock = threading.Lock()
 _watcher: threading.Thread | None = None
 
 
@@ -60,10 +60,9 @@ def bounded(what: str, *, seconds: float, note_hanging: Callable[[], object] = l
     thread are not nested.
     """
     work = _Work(what, seconds, note_hanging)
-    with _changed:
+    with _lock:
         _in_hand.add(work)
         _watch()
-        _changed.notify()
     try:
         yield
     finally:
@@ -82,7 +81,7 @@ def _let_go(work: _Work) -> None:
 
 
 def _forget(work: _Work) -> None:
-    with _changed:
+    with _lock:
         _in_hand.discard(work)
 
 
@@ -96,8 +95,8 @@ def _watch() -> None:
 
 def _look_after_all() -> None:
     while True:
-        with _changed:
-            _changed.wait(timeout=LOOK_EVERY if _in_hand else None)
+        time.sleep(LOOK_EVERY)
+        with _lock:
             late = [work for work in _in_hand if work.taken > 1 and not work.is_told]
             hanging = [work for work in _in_hand if work.taken > 1 + GRACE and work.is_told]
             for work in late:

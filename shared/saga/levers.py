@@ -13,7 +13,8 @@ from shared.persistence.unit_of_work import atomic
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
-from shared.saga.runner import OPEN, give_up, may_give_up, move_on, next_step
+from shared.saga.rows import OPEN
+from shared.saga.runner import give_up, may_give_up, move_on, next_step
 
 BY_OPERATOR = "given_up_by_operator"
 

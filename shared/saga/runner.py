@@ -13,8 +13,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.conf import settings
 from django.db import OperationalError
-from django.db.models import BooleanField, ExpressionWrapper, F, Q
-from django.db.models.expressions import Combinable
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from shared.domain.errors import DomainError, LostRace, OutcomeUnknown
@@ -26,14 +25,23 @@ from shared.resilience.guard import refuse_inside_transaction
 from shared.resilience.time_limits import bounded
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
+from shared.saga.rows import (
+    OPEN,
+    change_step,
+    finish_saga,
+    free_saga,
+    insert_step,
+    lease_saga,
+    leased_saga,
+    put_back_saga,
+    repeat_step,
+)
 from shared.saga.telling import tell_of_end, tell_of_step
 from shared.telemetry.context import WorkContext, working_as
 from shared.telemetry.tracing import traced
 
-LEASE = settings.SAGA_LEASE
 LAST_ERROR_LENGTH = 2000  # characters
 DEADLINE_PASSED = "deadline_passed"
-OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
 
 _log = structlog.get_logger(__name__)
 
@@ -85,12 +93,7 @@ def _bounded(saga_id: UUID) -> AbstractContextManager[None]:
 
 
 def _take(saga_id: UUID, lease: UUID) -> _Call | None:
-    row = (
-        SagaRow.objects.select_for_update(skip_locked=True)
-        .filter(Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id, status__in=OPEN)
-        .annotate(is_overdue=_is_overdue())
-        .first()
-    )
+    row = free_saga(saga_id)
     if row is None:
         return None
     row.lease = lease
@@ -99,12 +102,7 @@ def _take(saga_id: UUID, lease: UUID) -> _Call | None:
 
 
 def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
-    row = (
-        SagaRow.objects.select_for_update()
-        .filter(id=call.saga_id, lease=call.lease, status__in=OPEN)
-        .annotate(is_overdue=_is_overdue())
-        .first()
-    )
+    row = leased_saga(call.saga_id, call.lease)
     if row is None:
         _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
         return None
@@ -127,11 +125,11 @@ def _settled(row: SagaRow, call: _Call, outcome: _Outcome) -> _Call | None:
                 _mark_unsettled(row, call.step, refusal)
                 _put_back(row, pause=pause_after(row.attempts), error=refusal)
                 return None
-            _mark(row, call.step, SagaStepRow.Status.REFUSED, error=refusal.code)
+            change_step(row, call.step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
             tell_of_step(row, call.step.name, "refused")
             give_up(row, reason=refusal.code, reached=row.stage)
         case None:
-            _mark(row, call.step, SagaStepRow.Status.DONE)
+            change_step(row, call.step.name, SagaStepRow.Status.DONE)
             tell_of_step(row, call.step.name, "done")
             move_on(row)
     return _progress(row)
@@ -161,14 +159,7 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
     except DomainError as refusal:
         if not may_give_up(saga, row):
             return refusal
-        SagaStepRow.objects.create(
-            saga=row,
-            name=step.name,
-            status=SagaStepRow.Status.REFUSED,
-            attempts=1,
-            error=refusal.code,
-            finished_at=Now(),
-        )
+        insert_step(row, step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
         tell_of_step(row, step.name, "refused")
         give_up(row, reason=refusal.code, reached=row.stage)
         return None
@@ -176,7 +167,7 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
         raise
     except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
         return error
-    SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.DONE, attempts=1, finished_at=Now())
+    insert_step(row, step.name, SagaStepRow.Status.DONE)
     tell_of_step(row, step.name, "done")
     move_on(row)
     return None
@@ -185,12 +176,11 @@ def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
 def _intend(row: SagaRow, step: Remote) -> _Call:
     key = f"{row.name}:{row.subject_id}:{step.name}"
     if row.attempts == 0:
-        SagaStepRow.objects.create(saga=row, name=step.name, status=SagaStepRow.Status.INTENDED, key=key, attempts=1)
+        insert_step(row, step.name, SagaStepRow.Status.INTENDED, key=key)
     else:
-        row.steps.filter(name=step.name).update(attempts=F("attempts") + 1)
+        repeat_step(row, step.name)
     row.attempts += 1
-    row.leased_until = row.due_at = Now() + LEASE
-    row.save()
+    lease_saga(row)
     assert row.lease is not None  # noqa: S101 - set by _take, for the type checker
     return _Call(
         saga_id=row.id,
@@ -254,18 +244,13 @@ def move_on(row: SagaRow) -> None:
 def _finish(row: SagaRow) -> None:
     is_undone = row.status == SagaRow.Status.UNDOING
     row.status = SagaRow.Status.UNDONE if is_undone else SagaRow.Status.COMPLETED
-    row.finished_at = Now()
-    row.due_at = row.leased_until = row.lease = None
-    row.data = {}
-    row.save()
+    finish_saga(row)
     tell_of_end(row)
 
 
 def _put_back(row: SagaRow, *, pause: timedelta, error: Exception | None = None) -> None:
-    row.due_at = Now() + pause
-    row.leased_until = row.lease = None
     row.last_error = _describe(error) if error else ""
-    row.save()
+    put_back_saga(row, pause=pause)
 
 
 def _release_after_failure(saga_id: UUID, lease: UUID, error: Exception) -> None:
@@ -288,14 +273,10 @@ def _put_back_after_failure(row: SagaRow, error: Exception) -> None:
     _log.error("saga_failed", saga=row.name, subject_id=str(row.subject_id), exc_info=error)
 
 
-def _mark(row: SagaRow, step: Step, status: SagaStepRow.Status, *, error: str = "") -> None:
-    row.steps.filter(name=step.name).update(status=status, error=error, finished_at=Now())
-
-
 def _mark_unsettled(row: SagaRow, step: Step, error: Exception) -> None:
     is_unknown = isinstance(error, OutcomeUnknown)
     status = SagaStepRow.Status.UNKNOWN if is_unknown else SagaStepRow.Status.INTENDED
-    row.steps.filter(name=step.name).update(status=status, error=_describe(error))
+    change_step(row, step.name, status, error=_describe(error), is_over=False)
     tell_of_step(row, step.name, "unsettled")
     _log.warning("saga_step_unsettled", saga=row.name, step=step.name, error=_describe(error))
 
@@ -315,7 +296,3 @@ def _context_of(row: SagaRow) -> WorkContext:
         traceparent=row.traceparent,
         actor=row.actor,
     )
-
-
-def _is_overdue() -> Combinable:
-    return ExpressionWrapper(Q(deadline_at__lte=Now()), output_field=BooleanField())

@@ -1,20 +1,18 @@
 """Measure Orderly beside the floor of the same run and write docs/performance.md: ``python -m tests.load``."""
 
 import argparse
-import json
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 
 from tests.journeys.orders import an_order, place
 from tests.journeys.system import ROOT, System, running_system
 from tests.load.floor import floor_tps
 from tests.load.http_load import Result, Template
-from tests.load.server_interfaces import family_cpu, group_cpu
+from tests.load.report import record
+from tests.load.sending import cpu_of, keep_in_stock, load, ordering
 
 SKUS = 60
 
@@ -102,11 +100,6 @@ def add_history(system: System, *, orders: int) -> None:
     subprocess.run(command, cwd=ROOT, env=system.environment, stdout=subprocess.DEVNULL, check=True)
 
 
-def keep_in_stock(system: System) -> None:
-    """See to it that nothing runs out."""
-    system.query("UPDATE inventory_stock_item SET backorder_limit = 100000000 RETURNING 1")
-
-
 def customer_with_orders(system: System, sku: str) -> str:
     """Register a customer, place thirty orders, and return the customer's token."""
     person = {"email": "bench@example.com", "password": "correct horse battery staple", "name": "Ada"}
@@ -121,59 +114,21 @@ def customer_with_orders(system: System, sku: str) -> str:
     return token
 
 
-def load(
-    system: System, templates: Sequence[Template], *, connections: int, seconds: int, token: str | None = None
-) -> Result:
-    """Have the load generator send the requests; fail when one is not answered with success."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.load.http_load",
-            str(system.port),
-            token or system.api_key,
-            str(connections),
-            str(seconds),
-        ],
-        cwd=ROOT,
-        input="\n".join(json.dumps(asdict(template)) for template in templates),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    result = Result(**json.loads(done.stdout))
-    assert all(status.startswith("2") for status in result.statuses), result.statuses
-    return result
-
-
-def ordering(sku: str) -> Template:
-    """Return a request for one unit."""
-    return Template(method="POST", path="/api/v1/orders", body=json.dumps(an_order(sku)), keyed=True)
-
-
-def cpu_of(system: System) -> float:
-    """Return the seconds of CPU that the server and PostgreSQL have used."""
-    postmaster = int((system.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
-    return group_cpu(system.processes["web"].pid) + family_cpu(postmaster)
-
-
 def write(rows: Sequence[str], *, seconds: int) -> None:
-    """Write the table."""
-    lines = [
-        "# Performance",
-        "",
-        "Written by `make bench`: server (two processes), PostgreSQL and load generator share one machine of two",
-        "cores; PostgreSQL with fsync and synchronous_commit on. The floor is pgbench with the least SQL that an",
-        "order needs (`tests/load/floor.py`), eight clients, in the same run. CPU is that of server and PostgreSQL",
-        "per order.",
-        "",
-        f"{datetime.now(tz=UTC):%Y-%m-%d}, Python {platform.python_version()}, {seconds} s each.",
-        "",
-        "| request | connections | per second | p50 ms | p95 ms | share of the floor | CPU |",
-        "|---|---|---|---|---|---|---|",
-        *rows,
-    ]
-    (ROOT / "docs" / "performance.md").write_text("\n".join(lines) + "\n")
+    """Keep the table."""
+    record(
+        "requests",
+        title="Requests",
+        command="make bench",
+        words=f"{seconds} s each; server of two processes. The floor is pgbench with the least SQL that an order needs "
+        "(`tests/load/floor.py`), eight clients, just before each row. CPU is that of server and PostgreSQL, per "
+        "request.",
+        rows=[
+            "| request | connections | per second | p50 ms | p95 ms | share of the floor | CPU |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+        ],
+    )
 
 
 if __name__ == "__main__":

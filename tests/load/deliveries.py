@@ -1,8 +1,8 @@
 """How fast events reach their handlers: ``python -m tests.load.deliveries [--orders 4000] [--workers 1]``.
 
 The events of a history of orders are made pending again; then relay and workers are started, and drain them through the
-handlers that the running code has. Prints rows for docs/performance.md: deliveries per second, and milliseconds of CPU
-per delivery, which hardly hang on what else the machine does.
+handlers that the running code has. Tells deliveries per second, and milliseconds of CPU per delivery, which hardly
+hang on what else the machine does.
 """
 
 import argparse
@@ -13,7 +13,9 @@ import psycopg
 import redis
 
 from tests.journeys.system import System, eventually, running_system
-from tests.load.server_interfaces import family_cpu, group_cpu
+from tests.load.report import record
+from tests.load.sending import database_cpu
+from tests.load.server_interfaces import group_cpu
 
 DRAINED_WITHIN = 600.0  # seconds
 
@@ -48,8 +50,20 @@ def main() -> None:
     with running_system(processes=("psp",), durable=True, told=told) as system:
         fill(system, orders=options.orders)
         drained = drain(system, workers=options.workers)
-    sys.stdout.write("| what | deliveries | per second | CPU ms: relay + workers + PostgreSQL |\n|---|---|---|---|\n")
-    sys.stdout.write(drained.row(f"{options.workers} worker(s), log level {options.log_level}") + "\n")
+    row = drained.row(f"{options.workers} of eight threads")
+    sys.stdout.write(row + "\n")
+    record(
+        "deliveries",
+        title="Deliveries",
+        command="make bench",
+        words=f"The events of {options.orders:,} orders, through one relay and the handlers of the running code; from "
+        f"the first delivery to the last, log level {options.log_level}.",
+        rows=[
+            "| workers | deliveries | per second | CPU ms each: relay + workers + PostgreSQL |",
+            "|---|---|---|---|",
+            row,
+        ],
+    )
 
 
 def fill(system: System, *, orders: int) -> None:
@@ -68,8 +82,7 @@ def drain(system: System, *, workers: int) -> Drained:
     for name in names:
         system.start_as(name, kind="worker")
     eventually(lambda: waiting_workers(system) >= workers, within=120, what="readiness of the workers", every=0.2)
-    postmaster = int((system.directory / "servers/postgres/data/postmaster.pid").read_text().split()[0])
-    before = [group_cpu(system.processes[name].pid) for name in names], family_cpu(postmaster)
+    before = [group_cpu(system.processes[name].pid) for name in names], database_cpu(system)
     system.start("relay")
     eventually(system.is_idle, within=DRAINED_WITHIN, what="the end of all deliveries", every=0.2)
     ((deliveries, seconds),) = system.query(
@@ -81,7 +94,7 @@ def drain(system: System, *, workers: int) -> Drained:
         seconds=seconds,
         relay_cpu=group_cpu(system.processes["relay"].pid),
         workers_cpu=sum(group_cpu(system.processes[name].pid) for name in names) - sum(before[0]),
-        database_cpu=family_cpu(postmaster) - before[1],
+        database_cpu=database_cpu(system) - before[1],
     )
 
 

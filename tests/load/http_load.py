@@ -1,11 +1,15 @@
 """A load generator that costs little: raw keep-alive connections in a process of its own.
 
-``python -m tests.load.http_load PORT TOKEN CONNECTIONS SECONDS`` reads request templates as JSON lines from standard
-input ({"method", "path", "body", "keyed"}), sends them in turn on each connection and prints one JSON object.
+``python -m tests.load.http_load PORT TOKEN CONNECTIONS SECONDS [--rate N] [--count N]`` reads request templates as
+JSON lines from standard input ({"method", "path", "body", "keyed"}), sends them in turn on each connection and prints
+one JSON object. A rate has each request leave at its time, or as soon as its connection is free; a count ends the run
+early.
 """
 
+import argparse
 import asyncio
 import json
+import math
 import sys
 import time
 from collections import Counter
@@ -52,8 +56,17 @@ class Result:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-async def run(*, port: int, token: str, connections: int, seconds: float, templates: list[Template]) -> Result:
-    """Send requests on all connections until the time is over."""
+async def run(
+    *,
+    port: int,
+    token: str,
+    connections: int,
+    seconds: float,
+    templates: list[Template],
+    rate: float | None = None,
+    count: float = math.inf,
+) -> Result:
+    """Send requests on all connections until the time is over or so many were sent; ``rate`` is per second, of all."""
     statuses: Counter[str] = Counter()
     milliseconds: list[float] = []
     started = time.perf_counter()
@@ -61,7 +74,9 @@ async def run(*, port: int, token: str, connections: int, seconds: float, templa
     async def send(place: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         number = place
-        while time.perf_counter() - started < seconds:
+        while time.perf_counter() - started < seconds and number < count:
+            if rate:
+                await asyncio.sleep(started + number / rate - time.perf_counter())
             begun = time.perf_counter()
             writer.write(templates[number % len(templates)].encode(token=token))
             status = await _read_answer(reader)
@@ -85,17 +100,16 @@ async def _read_answer(reader: asyncio.StreamReader) -> str:
 
 def main() -> None:
     """Run with the arguments of the command line."""
-    port, token, connections, seconds = sys.argv[1:5]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", type=int)
+    parser.add_argument("token")
+    parser.add_argument("connections", type=int)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--count", type=float, default=math.inf)
+    options = vars(parser.parse_args())
     templates = [Template(**json.loads(line)) for line in sys.stdin]
-    result = asyncio.run(
-        run(
-            port=int(port),
-            token=token,
-            connections=int(connections),
-            seconds=float(seconds),
-            templates=templates,
-        )
-    )
+    result = asyncio.run(run(**options, templates=templates))
     sys.stdout.write(json.dumps(asdict(result)))
 
 

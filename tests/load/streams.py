@@ -18,8 +18,9 @@ from threading import Thread
 
 from tests.journeys.orders import an_order, cancel, place
 from tests.journeys.system import System, eventually, running_system
-from tests.load.__main__ import load, ordering
 from tests.load.http_load import Template
+from tests.load.report import record
+from tests.load.sending import load, ordering
 from tests.load.server_interfaces import serving
 
 ORDERS = 100  # that are followed, each by as many streams
@@ -107,9 +108,8 @@ def main() -> None:
                 memory.append((memory_of(pid) - before) / options.streams)
                 with_streams.append(load(system, placing, connections=8, seconds=options.seconds).percentile(0.95))
             _say(f"p95 of POST /orders: {without[-1]:.1f} ms without, {with_streams[-1]:.1f} ms with streams")
-        _say(
-            f"median of the pairs: x {statistics.median(b / a for a, b in zip(without, with_streams, strict=True)):.3f}"
-        )
+        ratio = statistics.median(b / a for a, b in zip(without, with_streams, strict=True))
+        _say(f"median of the pairs: x {ratio:.3f}")
         _say(f"memory per stream, first opened: {memory[0] / 1024:.1f} KiB")
         with open_streams(system, followed) as streams:
             delays = sorted(_delays(system, streams, orders[:CHANGES], placing))
@@ -118,6 +118,23 @@ def main() -> None:
             f"from the answer to the event, {len(delays)} events under load: p50 {1000 * p50:.0f} ms, "
             f"p95 {1000 * p95:.0f} ms, most {1000 * delays[-1]:.0f} ms"
         )
+    pairs = ", ".join(f"{a:.1f} → {b:.1f}" for a, b in zip(without, with_streams, strict=True))
+    told_after = ", ".join(f"{1000 * delay:.0f}" for delay in (p50, p95, delays[-1]))
+    record(
+        "streams",
+        title="Open streams",
+        command="make streams",
+        words=f"{options.streams:,} streams on one server process; orders from eight connections, {options.seconds} s "
+        "each.",
+        rows=[
+            "| what | measured |",
+            "|---|---|",
+            f"| p95 of `POST /orders`, ms: without → with them, in pairs | {pairs} |",
+            f"| median of the pairs | {ratio:.3f} |",
+            f"| memory of one stream | {memory[0] / 1024:.1f} KiB |",
+            f"| from the answer to the event, ms: p50, p95, longest | {told_after} |",
+        ],
+    )
 
 
 def _delays(system: System, streams: Streams, orders: list[str], placing: Sequence[Template]) -> list[float]:

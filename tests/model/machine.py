@@ -12,7 +12,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.saga.runner import LEASE
+from shared.saga.rows import LEASE
 from tests.model.desk import SKUS, SOFT_HOLD
 from tests.model.laws import Told, check_moment, check_rest
 from tests.model.provider import UNDER_WAY, Mood

@@ -49,7 +49,8 @@ from shared.resilience.guard import CalledInsideTransaction, refuse_inside_trans
 from shared.saga import registry as processes
 from shared.saga.models import SagaRow
 from shared.saga.registry import register, wake_saga
-from shared.saga.runner import OPEN, advance
+from shared.saga.rows import OPEN
+from shared.saga.runner import advance
 from shared.telemetry.context import current_work
 from tests.model.desk import SKUS, Adapters, Desk, Reaction
 from tests.model.provider import Provider

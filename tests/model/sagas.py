@@ -14,7 +14,7 @@ from shared.domain.errors import DomainError, LostRace
 from shared.domain.model import Primitive
 from shared.domain.ports import Clock, StartSaga
 from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
-from shared.saga.runner import LEASE
+from shared.saga.rows import LEASE
 from tests.model.shop import ProcessSeen
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ TRAIL_TESTS = "tests/shared/test_audit_trail.py"
 CHECK_TESTS = "tests/shared/test_audit_checks.py"
 KEY_TESTS = "tests/shared/test_idempotency_keys.py"
 SAGA = "shared/saga/runner.py"
+SAGA_ROWS = "shared/saga/rows.py"
 SAGA_TESTS = "tests/shared/test_saga_runner.py"
 PAYMENT_TESTS = "tests/payments/test_payments.py"
 TILL_TESTS = "tests/payments/test_use_cases.py"
@@ -360,9 +361,9 @@ NOTHING_IS_STUCK = (
         guarantee="G2, G5",
         edits=(
             Edit(
-                SAGA,
-                "        .filter(Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id, status__in=OPEN)\n",
-                "        .filter(id=saga_id, status__in=OPEN)\n",
+                SAGA_ROWS,
+                "            Q(leased_until=None) | Q(leased_until__lte=Now()), id=saga_id, status__in=statuses\n",
+                "            id=saga_id, status__in=statuses\n",
             ),
         ),
         tests=(SAGA_TESTS,),
@@ -373,9 +374,9 @@ NOTHING_IS_STUCK = (
         guarantee="G2, G5",
         edits=(
             Edit(
-                SAGA,
-                "        .filter(id=call.saga_id, lease=call.lease, status__in=OPEN)\n",
-                "        .filter(id=call.saga_id, status__in=OPEN)\n",
+                SAGA_ROWS,
+                "    return LEASED.first(saga_id, lease, *OPEN)\n",
+                "    return SagaRow.objects.select_for_update().filter(id=saga_id, status__in=OPEN).first()\n",
             ),
         ),
         tests=(SAGA_TESTS,),
@@ -433,8 +434,8 @@ ORDERS_ARE_SAFE = (
         edits=(
             Edit(
                 "contexts/ordering/repositories.py",
-                "            rows = rows.filter(customer_id=of_customer)\n",
-                "            pass\n",
+                "else ORDER_OF_CUSTOMER.first(of_customer, order_id)",
+                "else ORDER.first(order_id)",
             ),
         ),
         tests=("tests/ordering/test_orders.py",),

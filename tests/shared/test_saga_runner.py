@@ -19,7 +19,8 @@ from shared.resilience.guard import refuse_inside_transaction
 from shared.saga.dispatch import dispatch_due_sagas
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import SagaStarter, register, wake_saga
-from shared.saga.runner import DEADLINE_PASSED, LEASE, advance
+from shared.saga.rows import LEASE
+from shared.saga.runner import DEADLINE_PASSED, advance
 from shared.telemetry.context import WorkContext, current_work, working_as
 from tests.shared.database import LONGEST_WAIT, InThread, Traces, database_time, execute, failing_unit_of_work
 

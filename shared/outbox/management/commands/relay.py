@@ -12,6 +12,7 @@ from shared.persistence.wakeup import CHANNEL
 from shared.saga.dispatch import dispatch_due_sagas
 from shared.telemetry.exposition import expose_this_process
 
+BREATH = 0.03  # seconds between two turns that find something, so that what comes meanwhile is carried together
 POLL = 0.1  # seconds without a notification after which the tables are looked at anyway
 SWEEP = 1.0  # seconds between two searches for overdue deliveries
 PAUSE_AFTER_FAILURE = 1.0  # seconds
@@ -48,10 +49,12 @@ class Command(BaseCommand):
             listener.execute(f"LISTEN {CHANNEL}")
             swept_at = 0.0
             while not self._stopping:
+                begun = time.monotonic()
                 if time.monotonic() - swept_at > SWEEP:
                     dispatch_overdue_deliveries()
                     swept_at = time.monotonic()
                 if relay_pending_messages() + dispatch_due_sagas():
+                    time.sleep(max(0.0, begun + BREATH - time.monotonic()))
                     continue
                 for _ in listener.notifies(timeout=POLL, stop_after=1):
                     pass

@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BASKETS ?= 2000
+EXAMPLES ?= 100
 ROUNDS ?= 1
 RESTARTS ?= 20
 PAIRS ?= 5
@@ -12,11 +13,11 @@ WITH_SERVERS := $(IN_VENV) -m shared.embedded exec --
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format replay chaos restarts model mutation bench endurance streams fairness asyncapi reset audit dependencies clean
+.PHONY: help run test check format replay chaos restarts model mutation bench endurance streams fairness fuzz lint-api asyncapi reset audit dependencies clean
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## start the whole system on this machine (PORT=8000); Ctrl-C stops it
 	@.ci/install run
@@ -77,6 +78,14 @@ streams: ## measure what 1,000 open streams cost those who order, and what the f
 asyncapi: ## have AsyncAPI's own parser read docs/api/asyncapi.json; needs node and npm
 	@npm install --prefix .cache/asyncapi --no-save --no-audit --no-fund --silent @asyncapi/parser@3.6.3
 	@NODE_PATH=.cache/asyncapi/node_modules node tests/webhooks/parse_asyncapi.cjs docs/api/asyncapi.json
+
+fuzz: ## ask every operation of both APIs for what it does not expect, with schemathesis (EXAMPLES=100)
+	@.ci/install dev
+	@exec $(IN_VENV) -m tests.contract.fuzz --examples $(EXAMPLES)
+
+lint-api: ## hold the OpenAPI documents to the rules of Spectral and OWASP
+	@.ci/install node
+	@exec .ci/lint-api
 
 reset: ## remove the local data in .data
 	@.ci/install run

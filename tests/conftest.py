@@ -1,11 +1,15 @@
 """What every test may use."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from django.core.cache import cache
 
 from tests.shared.audit_tables import let_tests_empty_the_tables
+
+if TYPE_CHECKING:
+    from tests.journeys.system import System
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +25,12 @@ def _emptied_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         let_tests_empty_the_tables(patch)
         yield
+
+
+@pytest.fixture(scope="session")
+def whole_system() -> "Iterator[System]":
+    """Run a whole Orderly for all tests of this run that call it from outside."""
+    from tests.journeys.system import running_system  # not above: most runs need no such thing
+
+    with running_system(told={"LOG_LEVEL": "INFO"}) as system:
+        yield system

@@ -45,7 +45,7 @@ class ListProductsIn(Schema):
         bool,
         Field(description="only what can be promised now; a page may then be short, or empty, before the end"),
     ] = False
-    sort: Sort = "name"
+    sort: Annotated[Sort, Field(description="by what; the other way round with a minus")] = "name"
     limit: Limit = DEFAULT_LIMIT
     cursor: Cursor = None
 
@@ -95,7 +95,12 @@ class CategoryTreeOut(Schema):
     items: list[CategoryOut]
 
 
-@router.get("/products", response={200: PageOut[ProductOut], 304: None, 422: ProblemOut, **TROUBLE})
+@router.get(
+    "/products",
+    response={200: PageOut[ProductOut], 304: None, 422: ProblemOut, **TROUBLE},
+    operation_id="list_products",
+    summary="List products",
+)
 def products(request: HttpRequest, query: Query[ListProductsIn]) -> HttpResponse:
     """List the products that are for sale."""
     refuse_unknown_parameters(request, known=ListProductsIn)
@@ -108,7 +113,12 @@ def products(request: HttpRequest, query: Query[ListProductsIn]) -> HttpResponse
     return _shown(load() if key is None else _remembered(key, load), headers=PRODUCTS_FRESH)
 
 
-@router.get("/products/{uuid:product_id}", response={200: ProductOut, 304: None, 404: ProblemOut, **TROUBLE})
+@router.get(
+    "/products/{uuid:product_id}",
+    response={200: ProductOut, 304: None, 404: ProblemOut, **TROUBLE},
+    operation_id="get_product",
+    summary="Get a product",
+)
 def product(request: HttpRequest, product_id: UUID) -> HttpResponse:  # noqa: ARG001 - Ninja's signature
     """Show one product with its variants."""
 
@@ -118,7 +128,12 @@ def product(request: HttpRequest, product_id: UUID) -> HttpResponse:  # noqa: AR
     return _shown(_remembered(key_of_product(product_id), load), headers=PRODUCTS_FRESH)
 
 
-@router.get("/categories", response={200: CategoryTreeOut, 304: None, **TROUBLE})
+@router.get(
+    "/categories",
+    response={200: CategoryTreeOut, 304: None, **TROUBLE},
+    operation_id="get_category_tree",
+    summary="Get the tree of categories",
+)
 def category_tree(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Ninja's signature
     """Show the tree of categories."""
 

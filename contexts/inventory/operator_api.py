@@ -28,6 +28,7 @@ from shared.http.drf_schemas import (
     choice_of,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import etag_of, version_required
 from shared.http.idempotency import answer_once
@@ -91,12 +92,20 @@ class StockItemViewSet(ViewSet):
     @extend_schema(
         operation_id="list_stock_items",
         summary="List stock items",
-        parameters=[
-            *PAGE_PARAMETERS,
-            OpenApiParameter("sku", str, description="exactly this sku"),
-            OpenApiParameter("location", str, description="code of the location"),
-            OpenApiParameter("available_below", int, description="low stock: fewer units can be promised than this"),
-        ],
+        parameters=query_of(
+            StockItemQuery,
+            OpenApiParameter(
+                "sku", {"type": "string", "minLength": 1, "maxLength": 64}, description="exactly this sku"
+            ),
+            OpenApiParameter(
+                "location", {"type": "string", "minLength": 1, "maxLength": 40}, description="code of the location"
+            ),
+            OpenApiParameter(
+                "available_below",
+                {"type": "integer", "minimum": -(10**12), "maximum": 10**12},
+                description="low stock: fewer units can be promised than this",
+            ),
+        ),
         responses={200: ItemPage(StockItemOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

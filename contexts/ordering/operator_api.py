@@ -19,6 +19,7 @@ from contexts.ordering.domain import ANYONE, MAX_NOTE, FulfillmentStatus, OrderI
 from contexts.ordering.wiring import add_note, cancel_order
 from shared.domain.money import Money
 from shared.http.auth import caller_of
+from shared.http.documented import AMOUNT, NO_ETAG
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY_REQUIRED,
@@ -31,6 +32,7 @@ from shared.http.drf_schemas import (
     choice_of,
     page_of_items,
     problems,
+    query_of,
     time_field,
 )
 from shared.http.etags import etag_of, is_unchanged, version_required
@@ -42,7 +44,6 @@ from shared.outbox.messages import HistoryEntry
 from shared.saga.queries import processes_of
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
-AMOUNT = r"^\d{1,12}(\.\d{1,4})?$"
 
 
 class LineOut(serializers.Serializer[Any]):
@@ -188,7 +189,7 @@ class OrderViewSet(ViewSet):
     @extend_schema(
         operation_id="list_all_orders",
         summary="List orders",
-        parameters=[*PAGE_PARAMETERS, *FILTERS],
+        parameters=query_of(OrderQuery, *FILTERS),
         responses={200: ItemPage(OrderOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -279,6 +280,7 @@ class OrderViewSet(ViewSet):
         summary="Add a note to an order",
         parameters=[ID, IDEMPOTENCY_KEY_REQUIRED, IF_MATCH_REQUIRED],
         request=AddNoteIn,
+        extensions=NO_ETAG,
         responses={201: NoteOut, **problems(400, 401, 403, 404, 409, 412, 422, 428)},
         examples=[OpenApiExample("A call", value={"text": "Called: leave it with the neighbour."}, request_only=True)],
     )

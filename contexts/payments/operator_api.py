@@ -17,7 +17,6 @@ from contexts.payments.domain import OperationKind, OperationStatus, PaymentId, 
 from contexts.payments.wiring import resolve_payment
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
-    PAGE_PARAMETERS,
     ItemPage,
     MoneyOut,
     PageQuery,
@@ -25,6 +24,7 @@ from shared.http.drf_schemas import (
     choice_of,
     page_of_items,
     problems,
+    query_of,
     time_field,
 )
 from shared.http.etags import etag_of, is_unchanged
@@ -82,15 +82,15 @@ class PaymentViewSet(ViewSet):
     @extend_schema(
         operation_id="list_payments",
         summary="List payments",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            PaymentQuery,
             OpenApiParameter("status", str, enum=list(PaymentStatus), description="`unknown`: money in doubt"),
             OpenApiParameter("order_id", OpenApiTypes.UUID),
             OpenApiParameter("method", str),
             OpenApiParameter("created_from", OpenApiTypes.DATETIME, description="at or after this time, or day (UTC)"),
             OpenApiParameter("created_before", OpenApiTypes.DATETIME, description="before this time, or day (UTC)"),
             OpenApiParameter("overdue", bool, description="whether it has been pending or unknown for five minutes"),
-        ],
+        ),
         responses={200: ItemPage(PaymentOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

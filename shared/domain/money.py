@@ -16,6 +16,8 @@ EXPONENTS = MappingProxyType(
     | dict.fromkeys("CLF UYW".split(), 4)
 )
 
+MAX_MINOR = 2**63 - 1  # what a BIGINT column can hold
+
 _AMOUNT = re.compile(r"(?P<whole>-?[0-9]{1,20})(\.(?P<decimals>[0-9]{1,20}))?")
 
 
@@ -32,6 +34,10 @@ def exponent_of(currency: str) -> int:
     return EXPONENTS.get(currency, 2)
 
 
+class AmountTooLarge(InvalidInputError):
+    """An amount has at most 9223372036854775807 minor units, such as cents."""
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An amount in whole minor units (cents, for EUR) of one ISO 4217 currency."""
@@ -46,12 +52,15 @@ class Money:
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> Self:
-        """Read a decimal string; raise MalformedAmount for more decimals than the currency has."""
+        """Read a decimal string; raise MalformedAmount for more decimals than the currency has, or AmountTooLarge."""
         read = _AMOUNT.fullmatch(amount)
         decimals = (read["decimals"] or "").rstrip("0") if read else ""
         if read is None or len(decimals) > exponent_of(currency):
             raise MalformedAmount(amount=amount, currency=currency)
-        return cls(int(read["whole"] + decimals.ljust(exponent_of(currency), "0")), currency)
+        minor = int(read["whole"] + decimals.ljust(exponent_of(currency), "0"))
+        if abs(minor) > MAX_MINOR:
+            raise AmountTooLarge(amount=amount, currency=currency)
+        return cls(minor, currency)
 
     @classmethod
     def total(cls, amounts: Iterable[Self], *, currency: str) -> Self:

@@ -84,6 +84,9 @@ def has_scope(scope: str) -> type[BasePermission]:
     """Return a permission that asks for the scope."""
 
     class HasScope(BasePermission):
+        def __init__(self) -> None:
+            self.scope = scope
+
         def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - DRF's signature
             if not isinstance(request.auth, Caller):
                 raise MissingToken

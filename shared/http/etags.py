@@ -5,6 +5,7 @@ import re
 from django.http import HttpRequest
 
 from shared.domain.errors import InvalidInputError, PreconditionRequiredError
+from shared.http.documented import MAX_VALIDATORS
 
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 _LIST = re.compile(rf"\s*{_TAG.pattern}(?:\s*,\s*{_TAG.pattern})*\s*")
@@ -36,7 +37,7 @@ def version_in_if_match(request: HttpRequest) -> int | None:
     given = request.headers.get("If-Match")
     if given is None or given.strip() == "*":
         return None
-    if _LIST.fullmatch(given) is None:
+    if len(given) > MAX_VALIDATORS or _LIST.fullmatch(given) is None:
         raise InvalidIfMatch
     strong = (_VERSION.fullmatch(tag) for weak, tag in _TAG.findall(given) if not weak)
     return max((int(version[1]) for version in strong if version), default=NEVER)

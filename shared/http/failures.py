@@ -7,7 +7,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 
-from shared.domain.errors import DatabaseConnectionError, OrderlyError
+from shared.domain.errors import DatabaseConnectionError, InvalidInputError, OrderlyError
 from shared.http.auth import InvalidToken
 from shared.http.json import MalformedRequest
 from shared.http.problems import Problem, problem_of
@@ -29,6 +29,10 @@ DEFECT = Problem(
 
 class MissingToken(InvalidToken):
     """Say who you are: send "Authorization: Bearer <access token or API key>"."""
+
+
+class SelectionRequired(InvalidInputError):
+    """Say which ones you mean: name at least one filter, or send "all": true."""
 
 
 class InvalidValues(Exception):

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 from django.http import HttpRequest, HttpResponse
 from ninja import Status
+from ninja.operation import Operation
+from ninja.utils import contribute_operation_callback
 
 from shared.domain.errors import (
     BusinessRuleViolationError,
@@ -19,6 +21,7 @@ from shared.domain.errors import (
     PermissionDeniedError,
 )
 from shared.http.auth import caller_of
+from shared.http.documented import IDEMPOTENCY_KEY
 from shared.http.json import json_response
 from shared.http.problems import RETRY_AFTER, problem_of, problem_response
 from shared.idempotency.keys import Answer, claim, store_answer
@@ -58,6 +61,7 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
             request, caller=caller_of(request).actor, run=lambda: _response_of(view(request, *args, **kwargs))
         )
 
+    contribute_operation_callback(operation, _document_key)
     return operation
 
 
@@ -74,7 +78,7 @@ def answer_once(
     A refusal undoes the effect and is kept as the answer; a failure (5xx) is not kept, so that a retry
     tries again. An answer that ``is_secret``, for it shows a new secret, is kept encrypted.
     """
-    key = _key_of(request, required=required)
+    key = key_of(request, required=required)
     if key is None:
         return in_transaction_with_retry(run)
     use = _Use(caller=caller, key=key, fingerprint=_fingerprint_of(request), is_secret=is_secret)
@@ -87,9 +91,21 @@ def answer_once(
         return in_transaction_with_retry(lambda: _claim_and_run(use, lambda: response))
 
 
-def key_in_use_headers() -> dict[str, str]:
-    """Return what tells the client when to ask again."""
-    return {"Retry-After": str(RETRY_AFTER)}
+def key_of(request: HttpRequest, *, required: bool) -> str | None:
+    """Return the key; raise IdempotencyKeyRequired or IdempotencyKeyInvalid."""
+    key = request.headers.get("Idempotency-Key")
+    if not key and required:
+        raise IdempotencyKeyRequired
+    if key is None:
+        return None
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise IdempotencyKeyInvalid
+    return key
+
+
+def _document_key(operation: Operation) -> None:
+    extra = operation.openapi_extra or {}
+    operation.openapi_extra = extra | {"parameters": [*extra.get("parameters", ()), IDEMPOTENCY_KEY]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +121,7 @@ class _Use:
 def _claim_and_run(use: _Use, run: Callable[[], HttpResponse]) -> HttpResponse:
     claimed = claim(caller=use.caller, key=use.key, fingerprint=use.fingerprint)
     if claimed.state == "in_use":
-        raise IdempotencyKeyInUse
+        raise IdempotencyKeyInUse(retry_after=RETRY_AFTER)
     if claimed.state == "other_request":
         raise IdempotencyKeyReused
     if claimed.answer is not None:
@@ -128,17 +144,6 @@ def _claim_and_run(use: _Use, run: Callable[[], HttpResponse]) -> HttpResponse:
 def _replay(answer: Answer, *, is_secret: bool) -> HttpResponse:
     headers = dict(answer.headers) | {"Idempotency-Replayed": "true"}
     return HttpResponse(decrypt(answer.body) if is_secret else answer.body, status=answer.status, headers=headers)
-
-
-def _key_of(request: HttpRequest, *, required: bool) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key is None or key == "":
-        if required:
-            raise IdempotencyKeyRequired
-        return None
-    if len(key) > MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
-        raise IdempotencyKeyInvalid
-    return key
 
 
 def _fingerprint_of(request: HttpRequest) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from shared.domain.errors import BusinessRuleViolationError
 from shared.domain.money import Money
 
+JSON = "application/json"
 NO_BODY = (204, 304)
 
 
@@ -49,7 +50,7 @@ def json_response(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    content_type: str = "application/json",
+    content_type: str = JSON,
 ) -> HttpResponse:
     """Return a response with the data as its JSON body."""
     body = b"" if status in NO_BODY else to_json(data)

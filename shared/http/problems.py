@@ -62,22 +62,29 @@ class Problem:
 def problem_of(error: errors.OrderlyError) -> Problem:
     """Translate a refusal or failure; its details travel as extension members."""
     status = next((status for kind, status in STATUS_OF_KIND if isinstance(error, kind)), 500)
-    if status in {429, 503}:
-        seconds = error.details.get("retry_after", RETRY_AFTER)
-        wait = ceil(seconds) if isinstance(seconds, int | float) else RETRY_AFTER
-        return Problem(status=status, code=error.code, detail=error.message, headers={"Retry-After": str(wait)})
     faults = error.faults if isinstance(error, errors.InvalidInputError) else {}
     return Problem(
         status=status,
         code=error.code,
         detail=error.message,
         errors=[{"pointer": pointer, "detail": detail} for pointer, detail in faults.items()],
-        extensions={name: value for name, value in error.details.items() if name not in RESERVED},
-        headers={"WWW-Authenticate": "Bearer"} if status == 401 else {},
+        extensions={} if status in {429, 503} else _extensions_of(error),
+        headers=_headers_of(status, error),
     )
 
 
-RESERVED = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id", "errors"})
+RESERVED = frozenset({"type", "title", "status", "detail", "instance", "code", "request_id", "errors", "retry_after"})
+
+
+def _extensions_of(error: errors.OrderlyError) -> dict[str, Any]:
+    return {name: value for name, value in error.details.items() if name not in RESERVED}
+
+
+def _headers_of(status: int, error: errors.OrderlyError) -> dict[str, str]:
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    seconds = error.details.get("retry_after", RETRY_AFTER if status in {429, 503} else None)
+    return {"Retry-After": str(ceil(seconds))} if isinstance(seconds, int | float) else {}
 
 
 def problem_response(request: HttpRequest, problem: Problem) -> HttpResponse:

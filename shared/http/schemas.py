@@ -5,16 +5,25 @@ from typing import Annotated, Any, Generic, TypeVar
 from django.http import HttpRequest
 from ninja import Schema
 from ninja.errors import ValidationError
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
 from shared.domain.money import Money
+from shared.http.documented import AMOUNT
 
 T = TypeVar("T")
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["EUR"], description="ISO 4217 code")]
 Limit = Annotated[int, Field(ge=1, le=100, description="how many items, at most")]
 Cursor = Annotated[str | None, Field(min_length=1, max_length=500, description="`next_cursor` of the page before")]
-PositiveInt = Annotated[StrictInt, Field(ge=1)]
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Takes 2.0 for 2, as JSON Schema does; stands last, behind the bounds, and beside StrictInt, which refuses "2".
+whole = BeforeValidator(_whole)
+PositiveInt = Annotated[StrictInt, Field(ge=1), whole]
 
 
 class In(BaseModel):
@@ -37,7 +46,7 @@ class MoneyOut(Schema):
 
 
 class MoneyIn(In):
-    amount: Annotated[str, Field(pattern=r"^\d{1,15}(\.\d{1,4})?$", examples=["12.34"])]
+    amount: Annotated[str, Field(pattern=AMOUNT, examples=["12.34"])]
     currency: Currency
 
     def to_money(self) -> Money:

@@ -7,13 +7,14 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 
 from shared.domain.errors import VersionMismatch
+from shared.http.documented import MAX_PARAMETER, MAX_VALIDATORS
 from shared.http.failures import InvalidValues, pointer_to, problem_of_failure
+from shared.http.json import JSON, MalformedRequest
 from shared.http.middleware import GetResponse, allow
 from shared.http.pagination import walking
 from shared.http.problems import Problem, problem_response
 from shared.http.promises import Promise, promises_of
 
-JSON = "application/json"
 ANYTHING = ("", "*/*", JSON)
 
 
@@ -48,6 +49,8 @@ class AnswerConditionally:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.method not in ("GET", "HEAD") or not request.path.startswith("/api/"):
             return self.get_response(request)
+        if len(request.META.get("HTTP_IF_NONE_MATCH", "")) > MAX_VALIDATORS:
+            return problem_response(request, problem_of_failure(MalformedRequest(reason="If-None-Match is too long.")))
         asked, request.method = request.method, "GET"
         response = self.get_response(request)
         request.method = asked
@@ -81,7 +84,7 @@ def _broken(request: HttpRequest, promise: Promise) -> Problem | None:
     wrong = [
         {"pointer": pointer_to(name), "in": "query", "detail": why}
         for name, values in sorted(request.GET.lists())
-        if (why := _why_not(name, len(values), promise))
+        if (why := _why_not(name, values, promise))
     ]
     return problem_of_failure(InvalidValues(wrong)) if wrong else None
 
@@ -91,10 +94,12 @@ def _is_consumed(request: HttpRequest, promise: Promise) -> bool:
     return request.content_type in promise.consumes and charset.lower() in ("utf-8", "utf8")
 
 
-def _why_not(name: str, times: int, promise: Promise) -> str | None:
+def _why_not(name: str, values: list[str], promise: Promise) -> str | None:
     if name not in promise.parameters:
         return "Unknown parameter."
-    return "Give it once." if times > 1 and name not in promise.repeatable else None
+    if any(len(value) > MAX_PARAMETER for value in values):
+        return f"At most {MAX_PARAMETER} characters."
+    return "Give it once." if len(values) > 1 and name not in promise.repeatable else None
 
 
 def _conditional(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -14,7 +14,7 @@ from rest_framework.viewsets import ViewSet
 from shared.audit.queries import AuditFilter, audit_entries, audit_entry
 from shared.domain.errors import EntityNotFoundError
 from shared.http.drf import has_scope
-from shared.http.drf_schemas import PAGE_PARAMETERS, ItemPage, PageQuery, page_of_items, problems, time_field
+from shared.http.drf_schemas import ItemPage, PageQuery, page_of_items, problems, query_of, time_field
 from shared.http.json import json_response
 from shared.http.pagination import decode_id, page_of
 
@@ -59,15 +59,15 @@ class AuditEntryViewSet(ViewSet):
     @extend_schema(
         operation_id="list_audit_entries",
         summary="List changes",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            AuditQuery,
             OpenApiParameter("actor", str, description="exactly this actor, such as key:0197…"),
             OpenApiParameter("action", str, description="exactly this action, such as saga.skip"),
             OpenApiParameter("subject_kind", str, description="changes of this kind of thing, such as order"),
             OpenApiParameter("subject_id", str, description="changes of this thing"),
             OpenApiParameter("at_from", OpenApiTypes.DATETIME, description="at or after this time, or day (UTC)"),
             OpenApiParameter("at_before", OpenApiTypes.DATETIME, description="before this time, or day (UTC)"),
-        ],
+        ),
         responses={200: ItemPage(AuditEntryOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

@@ -17,13 +17,14 @@ from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
-    PAGE_PARAMETERS,
     ItemPage,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
+from shared.http.failures import SelectionRequired
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import decode_number, page_of
@@ -32,7 +33,9 @@ from shared.outbox.dead_letters import MOST_AT_ONCE, DeadLetterFilter, DeadLette
 from shared.outbox.models import DeliveryRow
 from shared.outbox.queries import DeliveryFilter, deliveries, delivery
 
-ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)
+ID = OpenApiParameter(
+    "id", {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}, OpenApiParameter.PATH
+)
 HANDLER = OpenApiParameter("handler", str, description="to exactly this handler, such as inventory.release_stock")
 TOPIC = OpenApiParameter("topic", str, description="of exactly this topic, such as ordering.order_placed.v1")
 
@@ -77,15 +80,16 @@ class DiscardIn(StrictSerializer):
 class _SomeIn(StrictSerializer):
     topic = serializers.CharField(required=False, max_length=120)
     handler = serializers.CharField(required=False, max_length=120)
+    all = serializers.BooleanField(required=False, default=False, help_text="whichever topic and handler they are of")
     limit = serializers.IntegerField(required=False, default=MOST_AT_ONCE, min_value=1, max_value=MOST_AT_ONCE)
 
 
 class RetrySomeIn(RetryIn, _SomeIn):
-    """Which dead letters are retried; without a filter, the oldest of all."""
+    """Which dead letters are retried; a topic, a handler, both, or `all`."""
 
 
 class DiscardSomeIn(DiscardIn, _SomeIn):
-    """Which dead letters are discarded; without a filter, the oldest of all."""
+    """Which dead letters are discarded; a topic, a handler, both, or `all`."""
 
 
 class DealtOut(serializers.Serializer[Any]):
@@ -102,13 +106,13 @@ class DeliveryViewSet(ViewSet):
     @extend_schema(
         operation_id="list_deliveries",
         summary="List deliveries",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            DeliveryQuery,
             OpenApiParameter("event_id", OpenApiTypes.UUID, description="of this event"),
             TOPIC,
             HANDLER,
             OpenApiParameter("status", str, enum=DeliveryRow.Status.values),
-        ],
+        ),
         responses={200: ItemPage(DeliveryOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -130,6 +134,7 @@ class DeadLetterViewSet(ViewSet):
     """Deliveries that were given up after their last attempt."""
 
     lookup_value_converter = "int"
+    route_classes: ClassVar[dict[str, str]] = dict.fromkeys(("retry_some", "discard_some"), "bulk")
     permission_scopes: ClassVar[dict[str, str]] = dict.fromkeys(
         ("retry", "discard", "retry_some", "discard_some"), "ops:deliveries:write"
     )
@@ -141,7 +146,7 @@ class DeadLetterViewSet(ViewSet):
     @extend_schema(
         operation_id="list_dead_letters",
         summary="List dead letters",
-        parameters=[*PAGE_PARAMETERS, TOPIC, HANDLER],
+        parameters=query_of(DeadLetterQuery, TOPIC, HANDLER),
         responses={200: ItemPage(DeliveryOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -258,8 +263,11 @@ def _once(request: Request, run: Callable[[], HttpResponse]) -> HttpResponse:
 
 
 def _meant(payload: dict[str, Any]) -> DeadLetterFilter:
-    """Take the filter out of the payload."""
-    return DeadLetterFilter(handler=payload.pop("handler", None), topic=payload.pop("topic", None))
+    """Take the filter out of the payload, or raise SelectionRequired: an empty one has to be meant."""
+    wanted = DeadLetterFilter(handler=payload.pop("handler", None), topic=payload.pop("topic", None))
+    if not payload.pop("all") and wanted == DeadLetterFilter():
+        raise SelectionRequired
+    return wanted
 
 
 def register(router: SimpleRouter) -> None:

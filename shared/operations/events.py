@@ -14,7 +14,7 @@ from rest_framework.viewsets import ViewSet
 
 from shared.domain.errors import EntityNotFoundError
 from shared.http.drf import has_scope
-from shared.http.drf_schemas import PAGE_PARAMETERS, ItemPage, PageQuery, page_of_items, problems, time_field
+from shared.http.drf_schemas import ItemPage, PageQuery, page_of_items, problems, query_of, time_field
 from shared.http.json import json_response
 from shared.http.pagination import decode_id, page_of
 from shared.operations.deliveries import DeliveryOut
@@ -62,13 +62,13 @@ class EventViewSet(ViewSet):
     @extend_schema(
         operation_id="list_events",
         summary="List events",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            EventQuery,
             OpenApiParameter("topic", str, description="exactly this topic, such as ordering.order_placed.v1"),
             OpenApiParameter("aggregate_id", OpenApiTypes.UUID, description="what happened to this"),
             OpenApiParameter("occurred_from", OpenApiTypes.DATETIME, description="at or after this time, or day (UTC)"),
             OpenApiParameter("occurred_before", OpenApiTypes.DATETIME, description="before this time, or day (UTC)"),
-        ],
+        ),
         responses={200: ItemPage(EventOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

@@ -17,12 +17,12 @@ from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
-    PAGE_PARAMETERS,
     ItemPage,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
@@ -93,13 +93,13 @@ class SagaViewSet(ViewSet):
     @extend_schema(
         operation_id="list_sagas",
         summary="List processes",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            SagaQuery,
             OpenApiParameter("name", str, description="of this kind, such as ordering.checkout"),
             OpenApiParameter("status", str, enum=SagaRow.Status.values),
             OpenApiParameter("subject_id", OpenApiTypes.UUID, description="about this order, payment, …"),
             OpenApiParameter("overdue", bool, description="whether the deadline has passed and it is not finished"),
-        ],
+        ),
         responses={200: ItemPage(SagaOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

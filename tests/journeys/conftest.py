@@ -2,14 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.journeys.system import System, eventually, running_system
-
-
-@pytest.fixture(scope="session")
-def whole_system() -> Iterator[System]:
-    """Run a whole Orderly for all journeys of this test run."""
-    with running_system(told={"LOG_LEVEL": "INFO"}) as system:
-        yield system
+from tests.journeys.system import System, eventually
 
 
 @pytest.fixture

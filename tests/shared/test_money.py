@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.money import MalformedAmount, MixedCurrencies, Money, exponent_of
+from shared.domain.money import AmountTooLarge, MalformedAmount, MixedCurrencies, Money, exponent_of
 
 #: One currency for each number of decimals that there is.
 CURRENCIES = {"JPY": 0, "EUR": 2, "KWD": 3, "CLF": 4}
@@ -99,6 +99,11 @@ class TestParse:
 
         assert refusal.value.code == "malformed_amount"
         assert refusal.value.details == {"amount": amount, "currency": currency}
+
+    @pytest.mark.parametrize("amount", ["92233720368547758.08", "-92233720368547758.08", "9" * 20])
+    def test_refuses_what_no_column_can_hold(self, amount: str) -> None:
+        with pytest.raises(AmountTooLarge):
+            Money.parse(amount, "EUR")
 
 
 class TestAllocate:

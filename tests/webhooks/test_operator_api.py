@@ -155,7 +155,7 @@ class TestDeadLetters:
         endpoint = str(DeliveryRow.objects.get(pk=other[0]).endpoint_id)
 
         assert desk.post(f"{DEAD}/retry", REASON | {"endpoint_id": endpoint}).json() == {"count": 2}
-        assert desk.post(f"{DEAD}/discard", REASON | {"limit": 2}).json() == {"count": 2}
+        assert desk.post(f"{DEAD}/discard", REASON | {"all": True, "limit": 2}).json() == {"count": 2}
         assert desk.post(f"{DEAD}/discard", REASON | {"topic": "a.b.v1"}).json() == {"count": 0}
         assert DeliveryRow.objects.filter(status="dead").count() == 1
 
@@ -165,7 +165,15 @@ class TestDeadLetters:
         wiring.switch_endpoint(endpoint_id=endpoint_id, enabled=False, reason="test")
 
         assert code_of(desk.post(f"{DEAD}/{id_}/retry", REASON)) == (409, "endpoint_is_disabled")
-        assert desk.post(f"{DEAD}/retry", REASON).json() == {"count": 0}
+        assert desk.post(f"{DEAD}/retry", REASON | {"all": True}).json() == {"count": 0}
+
+    @pytest.mark.parametrize("verb", ["retry", "discard"])
+    @pytest.mark.parametrize("choice", [{}, {"limit": 200}, {"all": False}])
+    def test_are_left_alone_unless_somebody_says_which(self, desk: Desk, verb: str, choice: dict[str, object]) -> None:
+        (id_,) = dead_letters()
+
+        assert code_of(desk.post(f"{DEAD}/{verb}", REASON | choice)) == (422, "selection_required")
+        assert DeliveryRow.objects.get(pk=id_).status == "dead"
 
     def test_need_another_scope_to_be_dealt_with_than_to_be_read(self) -> None:
         (id_,) = dead_letters()

@@ -17,13 +17,13 @@ from shared.http.drf import http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
     IF_MATCH_REQUIRED,
-    PAGE_PARAMETERS,
     ItemPage,
     MoneyOut,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import version_required
 from shared.http.pagination import decode_cursor, decode_place, page_of
@@ -57,11 +57,11 @@ class PriceViewSet(ViewSet):
     @extend_schema(
         operation_id="list_prices",
         summary="List prices",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            PriceQuery,
             OpenApiParameter("sku", str, description="of exactly this sku"),
             OpenApiParameter("currency", str, description="ISO 4217 code"),
-        ],
+        ),
         responses={200: ItemPage(PriceOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

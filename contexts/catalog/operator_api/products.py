@@ -26,13 +26,13 @@ from shared.http.drf import http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
     IF_MATCH_REQUIRED,
-    PAGE_PARAMETERS,
     ItemPage,
     MoneyOut,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import version_required
 from shared.http.pagination import decode_id, page_of
@@ -94,13 +94,13 @@ class ProductViewSet(ViewSet):
     @extend_schema(
         operation_id="list_all_products",
         summary="List products",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            ProductQuery,
             OpenApiParameter("q", str, description="words of the name or the description"),
             OpenApiParameter("category", str, description="in exactly this category, by its slug"),
             OpenApiParameter("sku", str, description="with a variant of exactly this sku"),
             OpenApiParameter("is_active", bool, description="whether it is for sale"),
-        ],
+        ),
         responses={200: ItemPage(ProductOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from contexts.catalog.domain import MAX_NAME, MAX_OPTION, MAX_SKU, NewVariant
 from shared.domain.money import Money
 from shared.http.auth import caller_of
+from shared.http.documented import AMOUNT
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import MoneyOut, StrictSerializer
 from shared.http.etags import etag_of
@@ -19,8 +20,8 @@ from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
-AMOUNT = r"^\d{1,12}(\.\d{1,4})?$"
 MOST_VARIANTS = 200
+MOST_PRICES = 200  # ISO 4217 has fewer currencies
 WRITING = frozenset({"create", "partial_update", "withdraw"})
 
 
@@ -36,7 +37,12 @@ class VariantIn(StrictSerializer):
     )
     options = serializers.DictField(required=False, default=dict, child=serializers.CharField(max_length=MAX_OPTION))
     backorderable = serializers.BooleanField(required=False, default=False)
-    prices = PriceIn(many=True, allow_empty=False, help_text="one per currency")
+    prices = PriceIn(
+        many=True,
+        allow_empty=False,
+        max_length=MOST_PRICES,  # type: ignore[call-arg]  # the list's
+        help_text="one per currency",
+    )
 
     @classmethod
     def to_variant(cls, given: dict[str, Any]) -> NewVariant:

@@ -18,12 +18,12 @@ from shared.http.drf import http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
     IF_MATCH_REQUIRED,
-    PAGE_PARAMETERS,
     ItemPage,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import version_required
 from shared.http.pagination import decode_text, page_of
@@ -56,11 +56,11 @@ class VariantViewSet(ViewSet):
     @extend_schema(
         operation_id="list_variants",
         summary="List variants",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            VariantQuery,
             OpenApiParameter("product_id", OpenApiTypes.UUID),
             OpenApiParameter("sku", str, description="exactly this sku"),
-        ],
+        ),
         responses={200: ItemPage(VariantOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

@@ -25,7 +25,7 @@ Line = Annotated[str, Field(min_length=1, max_length=MAX_ADDRESS_LINE, pattern=r
 OptionalLine = Annotated[str, Field(max_length=MAX_ADDRESS_LINE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class AddressIn(In):
+class OwnAddressIn(In):
     name: Name
     line1: Annotated[Line, Field(examples=["Lindenstraße 12"])]
     line2: OptionalLine = ""
@@ -44,7 +44,7 @@ class AddressIn(In):
         return PostalAddress(**self.model_dump(exclude={"default_shipping", "default_billing"}))
 
 
-class AddressOut(Schema):
+class OwnAddressOut(Schema):
     id: UUID
     name: str
     line1: str
@@ -58,7 +58,7 @@ class AddressOut(Schema):
     default_billing: bool
 
     @classmethod
-    def of(cls, address: Address) -> "AddressOut":
+    def of(cls, address: Address) -> "OwnAddressOut":
         """Show an entry of the book."""
         postal = address.postal
         return cls(
@@ -79,22 +79,22 @@ class AddressOut(Schema):
 @router.get(
     "/me/addresses",
     auth=OWN_PROFILE,
-    response={200: PageOut[AddressOut], 401: ProblemOut, 403: ProblemOut, **TROUBLE},
+    response={200: PageOut[OwnAddressOut], 401: ProblemOut, 403: ProblemOut, **TROUBLE},
     operation_id="list_own_addresses",
 )
-def show_addresses(request: HttpRequest) -> PageOut[AddressOut]:
+def show_addresses(request: HttpRequest) -> PageOut[OwnAddressOut]:
     """List the own addresses, the oldest first; there are 50 at most, so they are one page."""
     found = addresses_of(account_id=person_of(request))
-    return PageOut[AddressOut](items=[AddressOut.of(address) for address in found], next_cursor=None)
+    return PageOut[OwnAddressOut](items=[OwnAddressOut.of(address) for address in found], next_cursor=None)
 
 
 @router.post(
     "/me/addresses",
     auth=OWN_PROFILE,
-    response={201: AddressOut, 401: ProblemOut, 403: ProblemOut, 409: ProblemOut, **BAD_BODY, **TROUBLE},
+    response={201: OwnAddressOut, 401: ProblemOut, 403: ProblemOut, 409: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="add_own_address",
 )
-def add(request: HttpRequest, payload: AddressIn, response: HttpResponse) -> Status[AddressOut]:
+def add(request: HttpRequest, payload: OwnAddressIn, response: HttpResponse) -> Status[OwnAddressOut]:
     """Write an address into the own book; what it needs depends on its country."""
     address = add_address(
         account_id=person_of(request),
@@ -103,16 +103,16 @@ def add(request: HttpRequest, payload: AddressIn, response: HttpResponse) -> Sta
         is_default_billing=payload.default_billing,
     )
     response["Location"] = f"/api/v1/me/addresses/{address.id}"
-    return Status(201, AddressOut.of(address))
+    return Status(201, OwnAddressOut.of(address))
 
 
 @router.put(
     "/me/addresses/{uuid:address_id}",
     auth=OWN_PROFILE,
-    response={200: AddressOut, 401: ProblemOut, 403: ProblemOut, 404: ProblemOut, **BAD_BODY, **TROUBLE},
+    response={200: OwnAddressOut, 401: ProblemOut, 403: ProblemOut, 404: ProblemOut, **BAD_BODY, **TROUBLE},
     operation_id="change_own_address",
 )
-def change(request: HttpRequest, address_id: UUID, payload: AddressIn) -> AddressOut:
+def change(request: HttpRequest, address_id: UUID, payload: OwnAddressIn) -> OwnAddressOut:
     """Replace an address of the own book."""
     address = Address(
         id=address_id,
@@ -121,7 +121,7 @@ def change(request: HttpRequest, address_id: UUID, payload: AddressIn) -> Addres
         is_default_billing=payload.default_billing,
     )
     change_address(account_id=person_of(request), address=address)
-    return AddressOut.of(address)
+    return OwnAddressOut.of(address)
 
 
 @router.delete(

@@ -12,6 +12,7 @@ from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, 
 from contexts.identity.domain import Account
 from contexts.identity.queries import Profile, profile_of
 from contexts.identity.wiring import change_profile, erase_customer, export_personal_data, register_customer
+from shared.http.documented import NOT_STORED
 from shared.http.etags import etag_of, is_unchanged, version_in_if_match
 from shared.http.json import json_response
 from shared.http.schemas import In, ProblemOut
@@ -99,9 +100,11 @@ def edit_profile(request: HttpRequest, payload: ChangeProfileIn, response: HttpR
 
 @router.get(
     "/me/export",
+    throttle=Throttled("bulk"),
     auth=OWN_PROFILE,
     response={200: dict[str, Any], 401: ProblemOut, 403: ProblemOut, **TROUBLE},
     operation_id="export_own_data",
+    openapi_extra=NOT_STORED,
 )
 def export(request: HttpRequest) -> HttpResponse:
     """Get all that is kept about oneself: profile, addresses, sessions and orders."""

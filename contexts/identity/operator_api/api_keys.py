@@ -137,12 +137,13 @@ class ApiKeyViewSet(ViewSet):
     def rotation(self, request: Request, pk: UUID) -> HttpResponse:
         """Make a key with the same rights, and let the old one run out after the overlap."""
         payload = RotateApiKeyIn.read(request)
-        _refuse_to_give_more(request, _shown(pk)["scopes"])
         overlap = payload["overlap_hours"] * HOUR
-        return _show_once(
-            request,
-            lambda: rotate_api_key(api_key_id=pk, overlap=overlap, expires_at=payload.get("expires_at")),
-        )
+
+        def make() -> CreatedApiKey:
+            _refuse_to_give_more(request, _shown(pk)["scopes"])
+            return rotate_api_key(api_key_id=pk, overlap=overlap, expires_at=payload.get("expires_at"))
+
+        return _show_once(request, make)
 
     @extend_schema(
         operation_id="revoke_api_key",

@@ -19,12 +19,12 @@ from shared.http.auth import caller_of
 from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
-    PAGE_PARAMETERS,
     ItemPage,
     PageQuery,
     StrictSerializer,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import etag_of
 from shared.http.idempotency import answer_once
@@ -67,11 +67,17 @@ class CustomerViewSet(ViewSet):
     @extend_schema(
         operation_id="list_customers",
         summary="List customers",
-        parameters=[
-            *PAGE_PARAMETERS,
-            OpenApiParameter("email", str, description="exactly this address, whatever its case"),
-            OpenApiParameter("q", str, description="part of the name or address"),
-        ],
+        parameters=query_of(
+            CustomerQuery,
+            OpenApiParameter(
+                "email",
+                {"type": "string", "minLength": 1, "maxLength": 254},
+                description="exactly this address, whatever its case",
+            ),
+            OpenApiParameter(
+                "q", {"type": "string", "minLength": 1, "maxLength": 100}, description="part of the name or address"
+            ),
+        ),
         responses={200: ItemPage(CustomerOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:

@@ -17,10 +17,13 @@ from contexts.ordering.domain import (
     Address,
     Anyone,
     CustomerId,
+    FulfillmentStatus,
     Order,
     OrderId,
     OrderRequest,
+    OrderStatus,
     PaymentMeans,
+    PaymentStatus,
     RequestedLine,
 )
 from contexts.ordering.wiring import cancel_order, place_order
@@ -30,7 +33,17 @@ from shared.http.etags import etag_of, is_unchanged
 from shared.http.idempotency import idempotent
 from shared.http.json import json_response
 from shared.http.pagination import decode_cursor, decode_moment, decode_number, page_of
-from shared.http.schemas import Currency, In, ListIn, MoneyIn, MoneyOut, PageOut, problems, refuse_unknown_parameters
+from shared.http.schemas import (
+    Currency,
+    In,
+    ListIn,
+    MoneyIn,
+    MoneyOut,
+    PageOut,
+    problems,
+    refuse_unknown_parameters,
+    whole,
+)
 from shared.http.throttling import Throttled
 from shared.live.views import described_stream, event_stream
 
@@ -62,7 +75,7 @@ class AddressIn(In):
 
 class LineIn(In):
     sku: Annotated[str, Field(min_length=1, max_length=64, examples=["COFFEE-ETH-250-BEANS"])]
-    quantity: Annotated[StrictInt, Field(ge=1, le=MOST_UNITS, examples=[2])]
+    quantity: Annotated[StrictInt, Field(ge=1, le=MOST_UNITS, examples=[2]), whole]
 
 
 class PaymentIn(In):
@@ -111,9 +124,20 @@ class LineOut(Schema):
     returned: int
 
 
+class AddressOut(Schema):
+    name: str
+    line1: str
+    line2: str
+    city: str
+    postal_code: str
+    region: str
+    country: str
+    phone: str
+
+
 class PaymentOut(Schema):
     id: UUID | None
-    status: str
+    status: PaymentStatus
     authorized: MoneyOut
     captured: MoneyOut
     refunded: MoneyOut
@@ -124,14 +148,14 @@ class OrderOut(Schema):
     id: UUID
     number: Annotated[str, Field(examples=["7Q2M-01ZD-X9FK"])]
     version: int
-    status: Annotated[str, Field(examples=["pending"])]
-    payment_status: Annotated[str, Field(examples=["pending"])]
-    fulfillment_status: Annotated[str, Field(examples=["unfulfilled"])]
+    status: OrderStatus
+    payment_status: PaymentStatus
+    fulfillment_status: FulfillmentStatus
     email: str
     currency: Currency
     lines: list[LineOut]
-    shipping_address: dict[str, Any]
-    billing_address: dict[str, Any]
+    shipping_address: AddressOut
+    billing_address: AddressOut
     shipping_method: str
     subtotal: MoneyOut
     discount: MoneyOut

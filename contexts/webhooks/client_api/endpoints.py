@@ -20,8 +20,9 @@ from contexts.webhooks.wiring import (
     send_test,
 )
 from shared.http.auth import KeyBearer, caller_of
+from shared.http.documented import IDEMPOTENCY_KEY
 from shared.http.etags import etag_of, is_unchanged, version_in_if_match
-from shared.http.idempotency import answer_once, idempotent
+from shared.http.idempotency import answer_once, idempotent, key_of
 from shared.http.json import json_response
 from shared.http.pagination import InvalidCursor, decode_cursor, page_of
 from shared.http.schemas import In, ListIn, PageOut, problems, refuse_unknown_parameters
@@ -96,12 +97,14 @@ class ReplayOut(Schema):
     response={201: NewSecretOut, **problems(400, 401, 403, 409, 413, 422, 503)},
     operation_id="add_webhook_endpoint",
     summary="Add a webhook endpoint",
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
 )
 def add(request: HttpRequest, payload: AddEndpointIn) -> HttpResponse:
     """Have a URL told of events of these topics from now on. Needs Idempotency-Key.
 
     Requests are signed as [Standard Webhooks](https://www.standardwebhooks.com) says; its libraries verify them.
     """
+    key_of(request, required=True)
     outbound().check(payload.url)
 
     def run() -> HttpResponse:
@@ -187,6 +190,7 @@ def remove(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     response={200: NewSecretOut, **problems(400, 401, 403, 404, 409, 422, 503)},
     operation_id="rotate_webhook_secret",
     summary="Rotate the secret of a webhook endpoint",
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
 )
 def rotate(request: HttpRequest, endpoint_id: UUID) -> HttpResponse:
     """Get a new secret; for a day, requests carry the signatures of both. Needs Idempotency-Key."""

@@ -17,6 +17,7 @@ from contexts.webhooks.operator_api.schemas import (
     DELIVERIES,
     ENDPOINT,
     ID,
+    OF_A_TOPIC,
     STATUSES,
     TOPIC,
     DeadLetterQuery,
@@ -36,12 +37,13 @@ from shared.http.drf import has_scope, http_request_of
 from shared.http.drf_schemas import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
-    PAGE_PARAMETERS,
     ItemPage,
     page_of_items,
     problems,
+    query_of,
 )
 from shared.http.etags import etag_of, version_in_if_match
+from shared.http.failures import SelectionRequired
 from shared.http.idempotency import answer_once
 from shared.http.json import json_response
 from shared.http.pagination import InvalidCursor, decode_cursor, page_of
@@ -66,11 +68,11 @@ class WebhookEndpointViewSet(_Scoped):
     @extend_schema(
         operation_id="list_all_webhook_endpoints",
         summary="List webhook endpoints",
-        parameters=[
-            *PAGE_PARAMETERS,
+        parameters=query_of(
+            EndpointQuery,
             OpenApiParameter("enabled", bool, description="whether anything is sent to them"),
             OpenApiParameter("failing", bool, description="whether every attempt has failed of late"),
-        ],
+        ),
         responses={200: ItemPage(WebhookEndpointOut), **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -150,7 +152,7 @@ class WebhookDeliveryViewSet(_Scoped):
     @extend_schema(
         operation_id="list_all_webhook_deliveries",
         summary="List webhook deliveries",
-        parameters=[*PAGE_PARAMETERS, ENDPOINT, TOPIC, OpenApiParameter("status", str, enum=STATUSES)],
+        parameters=query_of(DeliveryQuery, ENDPOINT, TOPIC, OpenApiParameter("status", str, enum=STATUSES)),
         responses={200: DELIVERIES, **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -172,11 +174,12 @@ class WebhookDeadLetterViewSet(_Scoped):
     """Deliveries that were given up."""
 
     levers = frozenset({"retry", "discard", "retry_some", "discard_some"})
+    route_classes: ClassVar[dict[str, str]] = dict.fromkeys(("retry_some", "discard_some"), "bulk")
 
     @extend_schema(
         operation_id="list_webhook_dead_letters",
         summary="List webhook dead letters",
-        parameters=[*PAGE_PARAMETERS, ENDPOINT, TOPIC],
+        parameters=query_of(DeadLetterQuery, ENDPOINT, TOPIC),
         responses={200: DELIVERIES, **problems(401, 403, 422)},
     )
     def list(self, request: Request) -> HttpResponse:
@@ -213,6 +216,7 @@ class WebhookDeadLetterViewSet(_Scoped):
         parameters=[IDEMPOTENCY_KEY],
         request=DealIn,
         responses={200: WebhookDealtOut, **problems(400, 401, 403, 409, 422)},
+        examples=[OF_A_TOPIC],
     )
     @action(detail=False, methods=["post"], url_path="retry")
     def retry_some(self, request: Request) -> HttpResponse:
@@ -225,6 +229,7 @@ class WebhookDeadLetterViewSet(_Scoped):
         parameters=[IDEMPOTENCY_KEY],
         request=DealIn,
         responses={200: WebhookDealtOut, **problems(400, 401, 403, 409, 422)},
+        examples=[OF_A_TOPIC],
     )
     @action(detail=False, methods=["post"], url_path="discard")
     def discard_some(self, request: Request) -> HttpResponse:
@@ -250,6 +255,8 @@ def _deal_with(request: Request, pk: UUID, deal: Callable[..., None]) -> HttpRes
 
 def _deal_with_some(request: Request, deal: Callable[..., None], *, of_enabled: bool) -> HttpResponse:
     payload = DealIn.read(request)
+    if not payload["all"] and not {"endpoint_id", "topic"} & payload.keys():
+        raise SelectionRequired
 
     def run() -> HttpResponse:
         ids = queries.dead_ids(

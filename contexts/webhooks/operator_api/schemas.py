@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import serializers
 
 from contexts.webhooks.domain import DeliveryStatus
@@ -13,6 +13,9 @@ MOST_AT_ONCE = 200
 STATUSES = [status.value for status in DeliveryStatus]
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 ENDPOINT = OpenApiParameter("endpoint_id", OpenApiTypes.UUID, description="to exactly this endpoint")
+OF_A_TOPIC = OpenApiExample(
+    "One topic's", value={"topic": "ordering.order_placed.v1", "reason": "the server was down"}, request_only=True
+)
 TOPIC = OpenApiParameter("topic", str, description="of exactly this topic, such as ordering.order_placed.v1")
 
 
@@ -114,10 +117,11 @@ class WebhookReplayOut(serializers.Serializer[Any]):
 
 
 class DealIn(ReasonIn):
-    """Which dead letters are dealt with; without a filter, the oldest of all."""
+    """Which dead letters are dealt with: those of an endpoint, a topic, both, or `all`."""
 
     endpoint_id = serializers.UUIDField(required=False)
     topic = serializers.CharField(required=False, max_length=120)
+    all = serializers.BooleanField(required=False, default=False, help_text="whichever endpoint and topic they are of")
     limit = serializers.IntegerField(required=False, default=MOST_AT_ONCE, min_value=1, max_value=MOST_AT_ONCE)
 
 

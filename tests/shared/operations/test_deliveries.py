@@ -203,13 +203,31 @@ class TestManyDeadLetters:
 
     def test_are_dealt_with_once_per_key(self, operator: Shop, first: Heard) -> None:
         dead(relayed(a_lamp(switches=2)))
-        body = {"limit": 1}
+        body = {"all": True, "limit": 1}
         operator.post(f"{LETTERS}/retry", body, key="k")
 
         again = operator.post(f"{LETTERS}/retry", body, key="k")
 
         assert again["Idempotency-Replayed"] == "true"
         assert DeliveryRow.objects.filter(status="dead").count() == 1
+
+    @pytest.mark.parametrize("verb", ["retry", "discard"])
+    @pytest.mark.parametrize("body", [{}, {"limit": 200}, {"all": False}])
+    def test_are_left_alone_unless_somebody_says_which(
+        self, operator: Shop, first: Heard, verb: str, body: dict[str, Any]
+    ) -> None:
+        (letter,) = dead(relayed(a_lamp(switches=1)))
+
+        answer = operator.post(f"{LETTERS}/{verb}", body | {"reason": "because"})
+
+        assert code_of(answer) == (422, "selection_required")
+        assert status_of(letter) == "dead"
+
+    def test_are_all_retried_for_who_says_all(self, operator: Shop, second: Heard) -> None:
+        letters = dead(relayed(a_lamp(switches=2)))
+
+        assert operator.post(f"{LETTERS}/retry", {"all": True}).json() == {"count": 4, "remaining": 0}
+        assert set(map(status_of, letters)) == {"pending"}
 
     @pytest.mark.parametrize("limit", [0, 201, "all"])
     def test_are_bounded(self, operator: Shop, limit: object) -> None:

@@ -11,6 +11,8 @@ from tests.journeys.system import BIN, ROOT, System, running_system
 HERE = Path(__file__).parent
 SEED = 20260302
 PREFIXES = ("/api/v1/", "/api/ops/v1/")
+#: Its schema is that of the whole text; schemathesis asks it of each event.
+STREAM = "follow_order"
 PROCESSES = ("psp", "web", "worker", "relay", "beat")
 
 
@@ -20,6 +22,7 @@ def fuzz(system: System, prefix: str, *, examples: int, phases: str) -> subproce
         *(str(BIN / "schemathesis"), "--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{system.url}{prefix}openapi.json", "--checks", "all", "--phases", phases),
         *("--max-examples", str(examples), "--seed", str(SEED), "--no-color", "--continue-on-failure"),
+        *("--exclude-operation-id", STREAM),
     ]
     told = {
         "SCHEMATHESIS_HOOKS": "tests.contract.fuzz_hooks",

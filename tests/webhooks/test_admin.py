@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
+from contexts.webhooks.queries import published_topics
 from shared.audit.models import AuditEntryRow
 from tests.identity.builders import an_account_row
 from tests.webhooks.builders import CANCELLED, PLACED, an_endpoint, fan_out, happened
@@ -60,12 +61,14 @@ class TestEndpoints:
         assert list_of(site, ENDPOINTS, state="disabled") == list_of(site, ENDPOINTS, state="failing") == []
 
     def test_have_a_page_with_their_newest_deliveries(self, site: Client) -> None:
-        endpoint = an_endpoint(URL)
+        topics = sorted(published_topics())[:4]
+        endpoint = an_endpoint(URL, PLACED, *topics)
         happened()
         fan_out()
         page = site.get(reverse(f"{ENDPOINTS}_change", args=[endpoint.id])).content.decode()
 
         assert "pending" in page
+        assert all(topic in page for topic in topics)
         assert endpoint.secrets[0].text not in page
 
     def test_are_disabled_and_enabled_with_a_reason_that_the_audit_keeps(self, site: Client) -> None:

@@ -1,11 +1,15 @@
-"""Connections of one endpoint are no other's, and are not kept for ever."""
+"""Connections of one endpoint are no other's, are not kept for ever, and go to addresses that were checked."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from contexts.webhooks.domain import EndpointId
+from django.utils import timezone
+
+from contexts.webhooks.domain import Attempt, DeliveryId, EndpointId, Secret
 from contexts.webhooks.gateways import sending
+from contexts.webhooks.ports import Request
 from shared.resilience.outbound import Outbound
+from tests.shared.fakes import NOON
 
 
 def an_id() -> EndpointId:
@@ -43,3 +47,32 @@ class TestClients:
             await clients.close()
 
         asyncio.run(run())
+
+
+class TestAddress:
+    def test_is_looked_up_and_checked_at_each_request(self) -> None:
+        """A name that was public when the endpoint was added may lead to our own network later (DNS rebinding)."""
+        answers = iter([["93.184.215.14"], ["169.254.169.254"]])
+        outbound = Outbound(resolve=lambda _: next(answers))
+        url = "https://shop.example/hooks"
+        outbound.check(url)
+
+        async def send() -> Attempt:
+            async with sending.HttpSender(outbound=lambda: outbound, at_once=8, now=timezone.now) as sender:
+                return await sender.send(a_request(url))
+
+        assert asyncio.run(send()).result.error == "url_not_allowed"
+
+
+def a_request(url: str) -> Request:
+    """Build a request to the URL."""
+    return Request(
+        delivery_id=DeliveryId(UUID(int=1)),
+        endpoint_id=an_id(),
+        message_id=str(UUID(int=2)),
+        url=url,
+        secrets=(Secret.of(bytes(32)),),
+        topic="ordering.order_placed.v1",
+        occurred_at=NOON,
+        payload={},
+    )

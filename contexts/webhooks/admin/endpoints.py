@@ -153,7 +153,7 @@ class EndpointAdmin(ReadOnlyAdmin):
     fieldsets = (
         (
             "Endpoint",
-            {"fields": (("url", "state"), ("shown_topics", "email"), ("owner", "added"), "failing")},
+            {"fields": (("url", "state"), ("all_topics", "email"), ("owner", "added"), "failing")},
         ),
     )
 
@@ -249,6 +249,11 @@ class EndpointAdmin(ReadOnlyAdmin):
     def shown_topics(self, row: EndpointRow) -> str:
         """Show the first topics and how many there are."""
         return few_of(row.topics)
+
+    @column("Topics")
+    def all_topics(self, row: EndpointRow) -> str:
+        """Show all topics."""
+        return ", ".join(row.topics)
 
     @column("State")
     def state(self, row: EndpointRow) -> SafeString:

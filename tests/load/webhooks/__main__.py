@@ -103,7 +103,7 @@ def measure(system: System, servers: Servers, *kinds: str) -> float:
         last = servers.arrivals(GOOD * EVENTS)[-1]
         system.kill("webhooks")
         for endpoint in endpoints:
-            assert client.delete(f"/api/v1/webhook-endpoints/{endpoint}").status_code == 204
+            assert client.delete(f"/api/v1/webhook-endpoints/{endpoint}", timeout=120).status_code == 204
     return last - began
 
 

@@ -10,9 +10,6 @@ WHAT_TO_DO = "run `make mutation GUARDS=--changed` and commit tests/mutation/pro
 
 
 class TestProof:
-    @pytest.mark.xfail(
-        reason="eleven proofs are older than their guards: run make mutation GUARDS=--changed", strict=False
-    )
     @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
     def test_was_made_with_this_code(self, mutation: Mutation) -> None:
         assert complaints_about(mutation, read_proof()) == [], WHAT_TO_DO

@@ -194,12 +194,7 @@ class OrderViewSet(ViewSet):
     )
     def list(self, request: Request) -> HttpResponse:
         """List orders, the newest first; filters narrow each other."""
-        given = OrderQuery.read(request)
-        cursor, limit = given.pop("cursor", None), given.pop("limit")
-        before = decode_moment(*decode_cursor(cursor, length=2)) if cursor else None
-        found = queries.matching_orders(OrderQuery.wanted(given), before=before, limit=limit + 1)
-        page = page_of(found, limit=limit, key=lambda order: (order.placed_at.isoformat(), str(order.id)))
-        return json_response({"items": [_shown(order) for order in page.items], "next_cursor": page.next_cursor})
+        return _page(OrderQuery.read(request))
 
     @extend_schema(
         operation_id="get_any_order",
@@ -298,6 +293,30 @@ class OrderViewSet(ViewSet):
         return answer_once(http_request_of(request), caller=author, run=run)
 
 
+class CustomerOrderViewSet(ViewSet):
+    """Orders of one customer."""
+
+    permission_classes = [has_scope("ops:orders:read")]
+
+    @extend_schema(
+        operation_id="list_customer_orders",
+        summary="List the orders of a customer",
+        parameters=[OpenApiParameter("customer_id", OpenApiTypes.UUID, OpenApiParameter.PATH), *PAGE_PARAMETERS],
+        responses={200: ItemPage(OrderOut), **problems(401, 403, 422)},
+    )
+    def list(self, request: Request, customer_id: UUID) -> HttpResponse:
+        """List the orders that a customer placed while logged in, the newest first."""
+        return _page(PageQuery.read(request) | {"customer_id": customer_id})
+
+
+def _page(given: dict[str, Any]) -> HttpResponse:
+    cursor, limit = given.pop("cursor", None), given.pop("limit")
+    before = decode_moment(*decode_cursor(cursor, length=2)) if cursor else None
+    found = queries.matching_orders(OrderQuery.wanted(given), before=before, limit=limit + 1)
+    page = page_of(found, limit=limit, key=lambda order: (order.placed_at.isoformat(), str(order.id)))
+    return json_response({"items": [_shown(order) for order in page.items], "next_cursor": page.next_cursor})
+
+
 def _order_response(order: queries.OrderView) -> HttpResponse:
     return json_response(_shown(order), headers={"ETag": etag_of(order.version)})
 
@@ -316,3 +335,4 @@ def _told(entry: HistoryEntry) -> dict[str, Any]:
 def register(router: SimpleRouter) -> None:
     """Add ordering's resources to the operator API."""
     router.register("orders", OrderViewSet, basename="order")
+    router.register("customers/<uuid:customer_id>/orders", CustomerOrderViewSet, basename="customer-order")

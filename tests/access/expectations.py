@@ -177,6 +177,7 @@ OPERATOR: Final[Mapping[str, Rule]] = {
     "list_stock_item_movements": Operators(scope="ops:stock:read"),
     "list_stock_item_holds": Operators(scope="ops:stock:read"),
     "list_all_orders": Operators(scope="ops:orders:read"),
+    "list_customer_orders": Operators(scope="ops:orders:read"),
     "get_any_order": Operators(scope="ops:orders:read"),
     "cancel_any_order": Operators(scope="ops:orders:write", roles=only("support", "finance")),
     "list_any_order_timeline": Operators(scope="ops:orders:read"),

@@ -254,6 +254,8 @@ class TestGet:
 
         assert shop.get(f"{LIST}/{order['id']}").json()["customer_id"] == str(customer_id)
         assert ids_of(shop.get(LIST, {"customer_id": str(customer_id)})) == [UUID(order["id"])]
+        assert ids_of(shop.get(f"/api/ops/v1/customers/{customer_id}/orders")) == [UUID(order["id"])]
+        assert ids_of(shop.get(f"/api/ops/v1/customers/{uuid4()}/orders")) == []
 
     def test_of_an_unknown_order_is_not_found(self, shop: Shop) -> None:
         for path in ("", "/timeline", "/notes"):

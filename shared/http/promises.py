@@ -1,10 +1,12 @@
 """What the documents promise of each operation, so that every request can be held to it.
 
 A document is made by the function whose dotted path stands in ``settings.API_DOCUMENTS`` under the prefix of its
-paths. It is made once, when a request first needs it.
+paths. It is made once, when a request first needs it, by one thread while the others wait: drf-spectacular fails where
+several make their first document at once.
 """
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,7 @@ from django.utils.module_loading import import_string
 Document = Mapping[str, Any]
 
 METHODS = ("get", "put", "post", "patch", "delete")
+_making = threading.RLock()
 _VARIABLE = re.compile(r"<[^>]+>|\{[^}]+\}")
 
 
@@ -31,12 +34,15 @@ class Promise:
 
 def document(prefix: str) -> Document:
     """Return the OpenAPI document of the API under the prefix."""
-    return _document(settings.API_DOCUMENTS[prefix])
+    with _making:
+        return _document(settings.API_DOCUMENTS[prefix])
 
 
 def promises_of(route: str) -> Mapping[str, Promise]:
     """Return by method what is promised of a route of Django's, such as ``api/v1/orders/<uuid:order_id>``."""
-    return _promises().get(_template_of("/" + route), {})
+    with _making:
+        promises = _promises()
+    return promises.get(_template_of("/" + route), {})
 
 
 @cache

@@ -4,11 +4,13 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
+from contexts.identity.models import ApiKeyRow
 from shared.idempotency.keys import Answer, Claim, claim, store_answer
 from shared.idempotency.models import IdempotencyKeyRow
 from shared.idempotency.tasks import KEPT_FOR, forget_old_keys
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry
 from tests.shared.database import LONGEST_WAIT, InThread, Traces, database_time, execute, failing_unit_of_work
+from tests.shop import open_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +85,16 @@ class TestTwin:
             claimed()
 
             assert in_thread(claimed_in_a_transaction).result(LONGEST_WAIT).state == "in_use"
+
+    def test_in_flight_is_asked_to_come_back_in_a_moment(self, in_thread: InThread) -> None:
+        shop = open_shop()
+        with atomic():
+            claimed(caller=f"key:{ApiKeyRow.objects.get().pk}")
+            answer = in_thread(lambda: shop.place(key="k-1")).result(LONGEST_WAIT)
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_in_use")
+        assert answer["Retry-After"] == "1"
+        assert shop.place(key="k-1").status_code == 201
 
     def test_in_flight_with_another_request_learns_no_more_than_that(self, in_thread: InThread) -> None:
         with atomic():

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Self
 
@@ -73,7 +72,11 @@ class Money:
     @property
     def amount(self) -> str:
         """Return the decimal string with exactly the decimals of the currency."""
-        return str(Decimal(self.minor).scaleb(-exponent_of(self.currency)))
+        exponent = EXPONENTS.get(self.currency, 2)
+        if exponent == 0:
+            return str(self.minor)
+        whole, decimals = divmod(abs(self.minor), 10**exponent)
+        return f"{'-' if self.minor < 0 else ''}{whole}.{decimals:0{exponent}d}"
 
     @property
     def is_negative(self) -> bool:

@@ -17,6 +17,8 @@ from psycopg.types.numeric import Int8
 from shared.persistence.unit_of_work import Statement, send_together
 
 Rows = Sequence[Sequence[Any]]
+#: psycopg takes a statement with more values apart each time it is sent (3.2, ``psycopg._queries``).
+MOST_VALUES = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,21 @@ class _Pending:
 _texts: dict[tuple[tuple[Insert, int], ...], str] = {}
 
 
-def _together(pending: Sequence[_Pending]) -> Statement:
+def _together(pending: Sequence[_Pending]) -> list[Statement]:
+    """Make as few statements of the inserts as psycopg still remembers how to send."""
+    groups: list[list[_Pending]] = []
+    room = 0
+    for each in pending:
+        count = sum(map(len, each.rows))
+        if not groups or count > room:
+            groups.append([])
+            room = MOST_VALUES
+        groups[-1].append(each)
+        room -= count
+    return [_statement_of(group) for group in groups]
+
+
+def _statement_of(pending: Sequence[_Pending]) -> Statement:
     """Make one statement of the inserts: all but the last are common table expressions, which always run."""
     return Statement(
         _text_of(tuple((each.insert, len(each.rows)) for each in pending)),

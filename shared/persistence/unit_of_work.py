@@ -39,7 +39,7 @@ class Statement:
     contested: frozenset[str] = frozenset()
 
 
-Compose = Callable[[Sequence[T]], Statement]
+Compose = Callable[[Sequence[T]], Sequence[Statement]]
 COMMIT = Statement("COMMIT")
 
 
@@ -53,7 +53,8 @@ class _LastMoment:
 
     def to_send(self) -> list[Statement]:
         """Return what was gathered, composed, and then the rest."""
-        return [compose(things) for compose, things in self.gathered.items()] + self.statements
+        composed = [statement for compose, things in self.gathered.items() for statement in compose(things)]
+        return composed + self.statements
 
     def to_send_afterwards(self) -> list[Statement]:
         """Return what follows the commit."""
@@ -101,10 +102,10 @@ def send_at_the_last_moment(statement: Statement) -> None:
 
 
 def send_together(compose: Compose[T], thing: T) -> None:
-    """Send one statement for this and all other things that it can be composed of, by the end of the unit of work."""
+    """Send what is composed of this and all other such things, by the end of the unit of work."""
     pending = _last_moment.get()
     if pending is None:
-        _execute([compose([thing])])
+        _execute(compose([thing]))
         return
     pending.gathered.setdefault(compose, []).append(thing)
 

@@ -84,9 +84,9 @@ def insert_step(row: SagaRow, name: str, status: SagaStepRow.Status, *, key: str
     send_together(_insert_in_order, (row.id, name, status.value, key, 1, error, is_over))
 
 
-def _insert_in_order(steps: Sequence[tuple[Any, ...]]) -> Statement:
+def _insert_in_order(steps: Sequence[tuple[Any, ...]]) -> list[Statement]:
     """Make one statement of the steps, which are numbered as they come."""
-    return Statement(INSERT_STEP.text(len(steps)), [value for step in steps for value in step])
+    return [Statement(INSERT_STEP.text(len(steps)), [value for step in steps for value in step])]
 
 
 def change_step(row: SagaRow, name: str, status: SagaStepRow.Status, *, error: str = "", is_over: bool = True) -> None:

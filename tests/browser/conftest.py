@@ -13,14 +13,14 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 PATIENCE = 30_000  # milliseconds
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def house() -> Iterator[System]:
     """Run a whole system."""
     with running_system(told={"SAGA_LEASE_SECONDS": "15"}) as system:
         yield system
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Run the browser, or skip the tests that need one."""
     if CHROMIUM is None:
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def logged_in(chromium: Browser, house: System) -> Page:
     """Log in as the demo's operator, by the form."""
     page = chromium.new_context(base_url=house.url, viewport={"width": 1440, "height": 1000}).new_page()

@@ -71,6 +71,7 @@ def full_disk_under(table: str, *, database_url: str) -> Iterator[Disk]:
                 unprivileged().own(mounted / "data")
                 disk.run(f"CREATE TABLESPACE {TABLESPACE} LOCATION '{mounted / 'data'}'")
                 disk.run(f"ALTER TABLE {table} SET TABLESPACE {TABLESPACE}")
+                disk.run(f"VACUUM FULL {table}")  # so that no room is left by rows that are gone
             disk.fill()
             yield disk
         finally:

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--history", type=int, default=1_000_000, help="orders in the tables for the second half")
     options = parser.parse_args()
-    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16"}
+    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
     with running_system(processes=("psp", "web"), durable=True, told=told) as system:
         rows = [said(measured) for measured in measure(system, seconds=options.seconds, history=options.history)]
     write(rows, seconds=options.seconds)
@@ -120,7 +120,8 @@ def write(rows: Sequence[str], *, seconds: int) -> None:
         "requests",
         title="Requests",
         command="make bench",
-        words=f"{seconds} s each; server of two processes. The floor is pgbench with the least SQL that an order needs "
+        words=f"{seconds} s each; server of two processes with four threads"
+        " each. The floor is pgbench with the least SQL that an order needs "
         "(`tests/load/floor.py`), eight clients, just before each row. CPU is that of server and PostgreSQL, per "
         "request.",
         rows=[

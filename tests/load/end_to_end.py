@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 150])
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    told = {"LOG_LEVEL": "WARNING", "DATABASE_POOL_SIZE": "16"}
+    told = {"LOG_LEVEL": "WARNING", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
     rows = []
     with running_system(durable=True, told=told) as system:
         for row in measure(system, rates=options.rates, seconds=options.seconds):
@@ -50,7 +50,8 @@ def main() -> None:
         "end_to_end",
         title="From placed to confirmed",
         command="make bench",
-        words=f"{options.seconds} s each; server of two processes, one worker of eight threads, one relay, beat, the "
+        words=f"{options.seconds} s each; server of two processes with four threads"
+        " each, one worker of eight threads, one relay, beat, the "
         "provider's simulator. Alone: from the request until `GET /orders/{id}` says confirmed. Under load: from the "
         "order's `placed_at` until its confirmation was written down. CPU is that of all these processes and "
         "PostgreSQL, per order.",

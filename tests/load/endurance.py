@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=200_000)
     parser.add_argument("--finished", type=int, default=20_000, help="orders that relay and worker take to their end")
     options = parser.parse_args()
-    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16"}
+    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
     rows = []
     with running_system(processes=("psp", "web"), durable=True, told=told) as system:
         done = system.run("tests.load.history", "--orders", "1000", "--skus", str(GOODS))
@@ -48,7 +48,8 @@ def main() -> None:
         "endurance",
         title="Endurance",
         command="make endurance",
-        words=f"{CONNECTIONS} connections; server of two processes. Baskets have {LINES} lines of {GOODS:,} goods, "
+        words=f"{CONNECTIONS} connections; server of two processes with four threads"
+        " each. Baskets have {LINES} lines of {GOODS:,} goods, "
         "which are as popular as a real grocer's. Memory is what the processes have for themselves and their share of "
         "the rest (PSS), after a tenth of the orders, and at the end.",
         rows=[

@@ -16,6 +16,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
+import uvloop
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
@@ -109,7 +111,7 @@ def main() -> None:
     parser.add_argument("--count", type=float, default=math.inf)
     options = vars(parser.parse_args())
     templates = [Template(**json.loads(line)) for line in sys.stdin]
-    result = asyncio.run(run(**options, templates=templates))
+    result = uvloop.run(run(**options, templates=templates))
     sys.stdout.write(json.dumps(asdict(result)))
 
 

@@ -175,8 +175,8 @@ class TestLastMoment:
         assert traces.all == ["now"]
 
     def test_sends_together_what_can_be_and_ahead_of_the_rest(self, traces: Traces) -> None:
-        def together(notes: Sequence[str]) -> Statement:
-            return traces.writing(" and ".join(notes))
+        def together(notes: Sequence[str]) -> Sequence[Statement]:
+            return [traces.writing(" and ".join(notes))]
 
         with atomic():
             send_at_the_last_moment(traces.writing("last"))

@@ -91,7 +91,7 @@ class System:
             "--interface rsgi config.rsgi:application --loop uvloop --host 127.0.0.1 --workers 2 --no-ws"
             " --respawn-failed-workers"
         )
-        worker = "worker --pool threads --concurrency 8 --without-gossip --without-mingle"
+        worker = "worker --pool threads --concurrency 4 --without-gossip --without-mingle"
         return {
             "psp": [
                 *(python, "-m", "contexts.payments.simulator", "--port", str(self.psp_port)),

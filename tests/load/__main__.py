@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import psycopg
+
 from tests.journeys.orders import an_order, place
 from tests.journeys.system import ROOT, System, running_system
 from tests.load.floor import floor_tps
@@ -95,9 +97,12 @@ def measure_placing(system: System, what: str, skus: Sequence[str], *, connectio
 
 
 def add_history(system: System, *, orders: int) -> None:
-    """Write so many orders of the past into the tables."""
+    """Write so many orders of the past into the tables, and have the database settle."""
     command = [sys.executable, "-m", "tests.load.history", "--orders", str(orders)]
     subprocess.run(command, cwd=ROOT, env=system.environment, stdout=subprocess.DEVNULL, check=True)
+    with psycopg.connect(system.database_url, autocommit=True) as connection:
+        connection.execute("VACUUM (ANALYZE)")
+        connection.execute("CHECKPOINT")
 
 
 def customer_with_orders(system: System, sku: str) -> str:

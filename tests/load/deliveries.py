@@ -1,4 +1,4 @@
-"""How fast events reach their handlers: ``python -m tests.load.deliveries [--orders 4000] [--workers 1]``.
+"""How fast events reach their handlers: ``python -m tests.load.deliveries [--orders 4000] [--workers 2]``.
 
 The events of a history of orders are made pending again; then relay and workers are started, and drain them through the
 handlers that the running code has. Tells deliveries per second, and milliseconds of CPU per delivery, which hardly
@@ -43,14 +43,14 @@ def main() -> None:
     """Fill, drain and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=4000)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--log-level", default="WARNING")
     options = parser.parse_args()
     told = {"LOG_LEVEL": options.log_level, "DATABASE_POOL_SIZE": "16"}
     with running_system(processes=("psp",), durable=True, told=told) as system:
         fill(system, orders=options.orders)
         drained = drain(system, workers=options.workers)
-    row = drained.row(f"{options.workers} of eight threads")
+    row = drained.row(f"{options.workers} of four threads each")
     sys.stdout.write(row + "\n")
     record(
         "deliveries",

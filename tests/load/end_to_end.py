@@ -1,4 +1,4 @@
-"""How long an order takes until it is confirmed: ``python -m tests.load.end_to_end [--rates 100 150] [--seconds 60]``.
+"""How long an order takes until it is confirmed: ``python -m tests.load.end_to_end [--rates 100] [--seconds 60]``.
 
 First one order at a time on an idle system, then so many a second, through server, relay, worker and provider.
 """
@@ -36,12 +36,13 @@ WHERE placed_at >= %s
 def main() -> None:
     """Measure and keep the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rates", type=int, nargs="+", default=[100, 150])
+    parser.add_argument("--rates", type=int, nargs="+", default=[100])
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
     told = {"LOG_LEVEL": "WARNING", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
     rows = []
     with running_system(durable=True, told=told) as system:
+        system.start_as("worker-2", kind="worker")
         for row in measure(system, rates=options.rates, seconds=options.seconds):
             sys.stdout.write(row + "\n")
             sys.stdout.flush()
@@ -51,7 +52,7 @@ def main() -> None:
         title="From placed to confirmed",
         command="make bench",
         words=f"{options.seconds} s each; server of two processes with four threads"
-        " each, one worker of eight threads, one relay, beat, the "
+        " each, two workers of four threads each, one relay, beat, the "
         "provider's simulator. Alone: from the request until `GET /orders/{id}` says confirmed. Under load: from the "
         "order's `placed_at` until its confirmation was written down. CPU is that of all these processes and "
         "PostgreSQL, per order.",

@@ -7,7 +7,7 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, close_old_connections, connection
 
-from shared.outbox.relay import dispatch_overdue_deliveries, relay_pending_messages
+from shared.outbox.relay import MESSAGES_AT_ONCE, dispatch_overdue_deliveries, relay_pending_messages
 from shared.persistence.wakeup import CHANNEL
 from shared.saga.dispatch import dispatch_due_sagas
 from shared.telemetry.exposition import expose_this_process
@@ -57,7 +57,8 @@ class Command(BaseCommand):
                     dispatch_overdue_deliveries()
                     swept_at = time.monotonic()
                 if found := relay_pending_messages() + dispatch_due_sagas():
-                    time.sleep(max(0.0, begun + min(found * BREATH, LONGEST_BREATH) - time.monotonic()))
+                    if found < MESSAGES_AT_ONCE:  # else more is there already
+                        time.sleep(max(0.0, begun + min(found * BREATH, LONGEST_BREATH) - time.monotonic()))
                     continue
                 for _ in listener.notifies(timeout=POLL, stop_after=1):
                     pass

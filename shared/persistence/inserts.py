@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int8
 from shared.persistence.unit_of_work import Statement, send_together
 
 Rows = Sequence[Sequence[Any]]
-#: psycopg takes a statement with more values apart each time it is sent (3.2, ``psycopg._queries``).
+#: psycopg takes a statement with more values apart each time it is sent (3.3, ``psycopg._queries``).
 MOST_VALUES = 50
 
 

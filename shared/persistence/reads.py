@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 Row = TypeVar("Row", bound=models.Model)
+
+#: Django itself says so only where it compiles the query, which happens once.
+LOCKS_NOTHING = "a row is locked until the end of the transaction, and there is none: read it inside a unit of work"
 
 
 class NotCompilable(TypeError):
@@ -21,6 +24,7 @@ class NotCompilable(TypeError):
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     text: str
+    locks: bool
     fields: tuple[str, ...]
     annotations: tuple[str, ...]
     converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]
@@ -40,6 +44,8 @@ class CompiledRead(Generic[Row]):
     def all(self, *values: Any) -> list[Row]:
         """Return the rows of the query with these values."""
         compiled = self._compiled
+        if compiled.locks and not connection.in_atomic_block:
+            raise transaction.TransactionManagementError(LOCKS_NOTHING)
         with connection.cursor() as cursor:
             cursor.execute(compiled.text, values)
             found = cursor.fetchall()
@@ -76,6 +82,7 @@ class CompiledRead(Generic[Row]):
         count = len(expressions) - len(compiler.annotation_col_map)  # annotations come last
         return _Compiled(
             text=text,
+            locks=compiler.query.select_for_update,
             fields=tuple(expression.target.attname for expression in expressions[:count]),
             annotations=tuple(compiler.annotation_col_map),
             converters=tuple(

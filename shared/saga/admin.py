@@ -33,7 +33,8 @@ from shared.persistence.admin import (
 from shared.persistence.wakeup import wake_relay_after_commit
 from shared.saga import levers
 from shared.saga.models import SagaRow, SagaStepRow
-from shared.saga.queries import OPEN, overdue_processes
+from shared.saga.queries import overdue_processes
+from shared.saga.rows import OPEN
 from shared.telemetry.context import act_as
 
 PROCESS_COLOURS = {

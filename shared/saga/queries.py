@@ -10,8 +10,7 @@ from django.db.models.functions import Now
 
 from shared.persistence.plans import planned_for_its_values
 from shared.saga.models import SagaRow, SagaStepRow
-
-OPEN = (SagaRow.Status.RUNNING, SagaRow.Status.UNDOING)
+from shared.saga.rows import OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

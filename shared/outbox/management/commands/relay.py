@@ -12,9 +12,8 @@ from shared.persistence.wakeup import CHANNEL
 from shared.saga.dispatch import dispatch_due_sagas
 from shared.telemetry.exposition import expose_this_process
 
-BREATH = (
-    0.02  # seconds that a turn takes at least for each thing that it found, so that what comes next is carried together
-)
+#: Seconds that a turn takes at least for each thing that it found, so that what comes next is carried together.
+BREATH = 0.02
 LONGEST_BREATH = 0.1  # seconds
 POLL = 0.1  # seconds without a notification after which the tables are looked at anyway
 SWEEP = 1.0  # seconds between two searches for overdue deliveries

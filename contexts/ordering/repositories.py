@@ -25,11 +25,11 @@ from contexts.ordering.events import OrderCancelled
 from contexts.ordering.models import NoteRow, OrderLineRow, OrderRow, ShippingMethodRow
 from shared.domain.errors import LostRace
 from shared.domain.money import Money
+from shared.live.telling import tell_followers_after_commit
 from shared.outbox.messages import publish_events_of
 from shared.outbox.redaction import redact
 from shared.persistence.inserts import Insert
 from shared.persistence.reads import CompiledRead
-from shared.persistence.wakeup import tell_followers_after_commit
 from shared.saga.queries import reasons_given_up
 
 ROWS_AT_ONCE = 200

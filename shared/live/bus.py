@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from shared.persistence.wakeup import CHANGED
+from shared.live.telling import CHANGED
 
 PAUSE_AFTER_FAILURE: Final = 1.0  # seconds
 LISTENED_FOR: Final = 5.0  # seconds

@@ -4,16 +4,11 @@ from collections.abc import Collection
 from typing import Any, Final
 from uuid import uuid4
 
-import structlog
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
+from shared.resilience.brief_valkey import BriefValkey
 
 PREFIX: Final = "orderly:streams:"
 LEASE: Final = 60.0  # seconds after which a place is free unless it was renewed
 RENEWED_EVERY: Final = 20.0  # seconds
-ANSWER_TIMEOUT: Final = 0.2  # seconds
 
 #: KEYS[1] the caller's places by the end of their lease; ARGV the place, how many there are, the lease in milliseconds.
 TAKE: Final = """
@@ -33,8 +28,6 @@ for i = 2, #ARGV do redis.call('ZADD', KEYS[1], until_, ARGV[i]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
 
-_log = structlog.get_logger(__name__)
-
 
 class Place:
     """One open stream of a caller."""
@@ -50,37 +43,25 @@ class Places:
     """The places of all callers; while Valkey does not answer nobody counts, and nobody is refused."""
 
     def __init__(self, *, url: str) -> None:
-        self._client: Redis = Redis.from_url(
-            url, socket_timeout=ANSWER_TIMEOUT, socket_connect_timeout=ANSWER_TIMEOUT, retry=Retry(NoBackoff(), 0)
-        )
-        self._take: Any = self._client.register_script(TAKE)
-        self._renew: Any = self._client.register_script(RENEW)
+        self._valkey = BriefValkey(url=url, complaint="streams_not_counted")
+        self._take: Any = self._valkey.client.register_script(TAKE)
+        self._renew: Any = self._valkey.client.register_script(RENEW)
 
     def take(self, caller: str, *, most: int) -> Place | None:
         """Return a place of the caller, or None when as many are taken as there are."""
         place = Place(caller)
-        try:
-            is_granted = self._take(keys=[PREFIX + caller], args=[place.name, most, _milliseconds(LEASE)])
-        except RedisError as error:
-            _log.warning("streams_not_counted", error=str(error))
-            return place
-        return place if is_granted else None
+        is_granted = self._valkey.ask(self._take, [PREFIX + caller], [place.name, most, _milliseconds(LEASE)])
+        return None if is_granted == 0 else place
 
     def renew(self, places: Collection[Place]) -> None:
         """Keep the places for another lease."""
-        try:
-            for caller, names in _by_caller(places).items():
-                self._renew(keys=[PREFIX + caller], args=[_milliseconds(LEASE), *names])
-        except RedisError as error:
-            _log.warning("streams_not_counted", error=str(error))
+        for caller, names in _by_caller(places).items():
+            self._valkey.ask(self._renew, [PREFIX + caller], [_milliseconds(LEASE), *names])
 
     def free(self, places: Collection[Place]) -> None:
         """Give the places back."""
-        try:
-            for caller, names in _by_caller(places).items():
-                self._client.zrem(PREFIX + caller, *names)
-        except RedisError as error:
-            _log.warning("streams_not_counted", error=str(error))
+        for caller, names in _by_caller(places).items():
+            self._valkey.ask(self._valkey.client.zrem, PREFIX + caller, *names)
 
 
 def _by_caller(places: Collection[Place]) -> dict[str, list[str]]:

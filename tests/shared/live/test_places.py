@@ -12,7 +12,7 @@ from redis import Redis
 from shared.live import places as module
 from shared.live.bus import Bus
 from shared.live.places import Places
-from shared.persistence.wakeup import tell_followers_after_commit
+from shared.live.telling import tell_followers_after_commit
 from tests.journeys.system import eventually
 
 NOWHERE = "redis://127.0.0.1:9/0"

@@ -5,6 +5,7 @@ import gc
 from django.conf import settings
 
 from config.wsgi import application as wsgi
+from shared.http.promises import make_documents
 from shared.live.service import EXTRA, Live
 from shared.server.application import Application
 
@@ -17,6 +18,8 @@ application = Application(
     services=(live,),
     extras={EXTRA: live},
 )
+
+make_documents()
 
 # What was made until now stays; searching it for garbage again and again, and as often as Python does by default, took
 # 8 % of the CPU of an order (tests.load, in pairs).

@@ -1,5 +1,6 @@
 """What every operation of both APIs has in common, in the words of OpenAPI 3.1."""
 
+from datetime import date
 from typing import Any
 
 from shared.http.problems import CONTENT_TYPE, TITLES
@@ -62,6 +63,9 @@ HEADERS: Node = {
     },
     "WWW-Authenticate": _header("How to say who you are.", required=True),
     "Access-Control-Allow-Origin": _header("The origin of the page that asks, where its scripts may read the answer."),
+    "Deprecation": _header("Since when better not to use this operation, as a structured date (RFC 9745)."),
+    "Sunset": _header("When the operation goes away, as an HTTP date (RFC 8594)."),
+    "Link": _header("Where the documents say what to use instead (rel=deprecation).", maxLength=1000),
     "RateLimit": _header("What is left of the quota, and for how long (draft-ietf-httpapi-ratelimit-headers)."),
     "RateLimit-Policy": _header("The quotas that apply (draft-ietf-httpapi-ratelimit-headers)."),
 }
@@ -71,6 +75,9 @@ NOT_STORED: Node = {"x-no-store": True}
 
 #: Marks an operation that takes the version of one thing and answers with another, which has none.
 NO_ETAG: Node = {"x-no-etag": True}
+
+#: On every answer of an operation that goes away.
+DEPRECATED = ("Deprecation", "Sunset", "Link")
 
 #: On every answer.
 ALWAYS = ("X-Request-ID", "Access-Control-Allow-Origin", "RateLimit", "RateLimit-Policy")
@@ -140,6 +147,13 @@ CODES = {
     500: "internal_error",
     503: "database_connection_error",
 }
+
+
+def deprecated(*, since: date, sunset: date, instead: str) -> Node:
+    """Mark an operation that goes away: from when on it should not, and cannot be used, and what takes its place."""
+    if sunset <= since:
+        raise ValueError("An operation that goes away needs days on which it still can be used: sunset > since.")
+    return {"x-deprecated": since.isoformat(), "x-sunset": sunset.isoformat(), "x-instead": instead}
 
 
 def headers_of(*names: str) -> Node:

@@ -13,6 +13,7 @@ from shared.http.bounds import bound, names_in
 from shared.http.documented import (
     ALWAYS,
     ANSWERS,
+    DEPRECATED,
     HEADERS,
     IF_MATCH,
     IF_NONE_MATCH,
@@ -73,7 +74,10 @@ def complete(document: Document, *, wording: Wording) -> Document:
         _complete_answers(operation)
     _link(operations)
     _add_refusals(operations, components)
-    components["headers"] = HEADERS
+    _say_what_goes_away(operations)
+    components["headers"] = {name: it for name, it in HEADERS.items() if name not in DEPRECATED}
+    if any(operation.node.get("deprecated") for operation in operations):
+        components["headers"] = HEADERS
     components["schemas"] = _used(components["schemas"], by=(document["paths"], components["responses"]))
     bound(document)
     fill_in_examples((each.node for each in operations), components=components, examples=wording.examples)
@@ -152,6 +156,19 @@ def _add_refusals(operations: list[Operation], components: Node) -> None:
         operation.node["responses"] = dict(sorted(answers.items()))
         seen |= statuses
     components["responses"] = {f"Problem{status}": problem_response_of(status) for status in sorted(seen)}
+
+
+def _say_what_goes_away(operations: list[Operation]) -> None:
+    """Describe the operations that are marked by ``documented.deprecated`` as tools and people expect it."""
+    for operation in operations:
+        node = operation.node
+        if since := node.get("x-deprecated"):
+            node["deprecated"] = True
+            notice = f"Deprecated since {since}; gone on {node['x-sunset']}. Use `{node['x-instead']}` instead."
+            node["description"] = f"{notice} {node.get('description', '')}".strip()
+            for answer in node["responses"].values():
+                if "$ref" not in answer:
+                    answer["headers"] = answer["headers"] | headers_of(*DEPRECATED)
 
 
 def _usual_refusals(operation: Operation) -> Iterator[int]:

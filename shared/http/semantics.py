@@ -19,14 +19,22 @@ ANYTHING = ("", "*/*", JSON)
 
 
 class KeepPromises:
-    """Hold each request to what the documents promise: media types and parameters; and answer OPTIONS from them."""
+    """Hold each request to what the documents promise: media types and parameters; and answer OPTIONS from them.
+
+    Every answer of an operation that goes away says so.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         with walking(request.path, request.META.get("QUERY_STRING", "")):
-            return self.get_response(request)
+            response = self.get_response(request)
+        if request.resolver_match is not None and request.path.startswith("/api/"):
+            promise = promises_of(request.resolver_match.route).get(request.method or "")
+            for name, value in promise.headers.items() if promise else ():
+                response[name] = value
+        return response
 
     def process_view(self, request: HttpRequest, *_: object) -> HttpResponse | None:
         """Refuse what was not promised, before any view looks at it; what needs no look is not looked up."""

@@ -48,8 +48,8 @@ def main() -> None:
         "endurance",
         title="Endurance",
         command="make endurance",
-        words=f"{CONNECTIONS} connections; server of two processes with four threads"
-        " each. Baskets have {LINES} lines of {GOODS:,} goods, "
+        words=f"{CONNECTIONS} connections; server of two processes with four threads "
+        f"each. Baskets have {LINES} lines of {GOODS:,} goods, "
         "which are as popular as a real grocer's. Memory is what the processes have for themselves and their share of "
         "the rest (PSS), after a tenth of the orders, and at the end.",
         rows=[

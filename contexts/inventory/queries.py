@@ -9,16 +9,20 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from contexts.inventory.models import HoldRow, MovementRow, StockItemRow
+from shared.persistence.arrays import ListStatement
 
 #: Operators are told of items that can promise this many units or fewer.
 LOW_STOCK = 5
 MOST_LOW_ITEMS = 1000
 
 
-#: One text for any number of skus, so that it is prepared once: each list of products asks it.
-AVAILABILITY = """
-SELECT sku, sum(on_hand + backorder_limit - held)::bigint FROM inventory_stock_item WHERE sku = ANY(%s) GROUP BY sku
-"""
+#: Each page with a product asks it.
+AVAILABILITY = ListStatement.over(
+    """
+SELECT sku, sum(on_hand + backorder_limit - held)::bigint FROM inventory_stock_item WHERE sku = ANY({}) GROUP BY sku
+""",
+    "text",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class StockItemView:
 def availability_of(*, skus: Sequence[str]) -> Mapping[str, int]:
     """Return how many units of each sku can be promised now, over all locations."""
     with connection.cursor() as cursor:
-        cursor.execute(AVAILABILITY, [list(skus)])
+        cursor.execute(*AVAILABILITY.of(skus))
         return dict(cursor.fetchall())
 
 

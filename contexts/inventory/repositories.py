@@ -24,6 +24,7 @@ from contexts.inventory.models import HoldRow, LocationRow, MovementRow, StockIt
 from contexts.inventory.ports import OpeningStock
 from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
+from shared.persistence.arrays import ListStatement
 from shared.persistence.identifiers import new_id
 from shared.persistence.inserts import Insert
 from shared.persistence.reads import CompiledRead
@@ -32,12 +33,14 @@ from shared.telemetry.context import current_work
 
 LOADED_AT_ONCE = 5000
 
-#: One text for any number of skus, so that it is prepared once.
-OFFERS = """
+OFFERS = ListStatement.over(
+    """
 SELECT item.id, item.sku, item.on_hand + item.backorder_limit - item.held
 FROM inventory_stock_item AS item JOIN inventory_location AS location ON location.id = item.location_id
-WHERE item.sku = ANY(%s) ORDER BY location.priority, item.id
-"""
+WHERE item.sku = ANY({}) ORDER BY location.priority, item.id
+""",
+    "text",
+)
 
 HOLDS = CompiledRead(lambda order_id: HoldRow.objects.select_for_update().filter(order_id=order_id), UUID(int=0))
 HARDEN = "UPDATE inventory_hold SET status = %s, expires_at = NULL WHERE order_id = %s AND status = %s"
@@ -45,9 +48,10 @@ INSERT_HOLDS = Insert.into(HoldRow, "order_id", "stock_item", "sku", "quantity",
 
 #: Adds to ``held`` where enough is left, and fails as a lost race where it is not; rows are locked in the order of
 #: their ids, so two orders never deadlock.
-CHANGE_HELD = """
+CHANGE_HELD = ListStatement.over(
+    """
 WITH change AS (
-    SELECT * FROM unnest(%s::uuid[], %s::bigint[]) AS c (id, quantity)
+    SELECT * FROM unnest({}, {}) AS c (id, quantity)
 ), locked AS (
     SELECT item.id, change.quantity FROM inventory_stock_item AS item JOIN change USING (id)
     ORDER BY item.id FOR UPDATE OF item
@@ -58,7 +62,10 @@ WITH change AS (
     RETURNING item.id
 )
 SELECT inventory_lost_race() FROM change LEFT JOIN changed USING (id) WHERE changed.id IS NULL
-"""
+""",
+    "uuid",
+    "bigint",
+)
 
 
 class DjangoStockItems:
@@ -109,7 +116,7 @@ class DjangoStockItems:
     def offers_of(self, skus: Sequence[str]) -> Sequence[Offer]:
         """Return what can be promised of the skus now, the preferred location first; locks nothing."""
         with connection.cursor() as cursor:
-            cursor.execute(OFFERS, [list(skus)])
+            cursor.execute(*OFFERS.of(skus))
             return [
                 Offer(stock_item_id=StockItemId(id_), sku=sku, available=available)
                 for id_, sku, available in cursor.fetchall()
@@ -185,7 +192,7 @@ class DjangoStockItems:
         self._change_held({StockItemId(item_id): -quantity for _, item_id, quantity in locked})
 
     def _change_held(self, change: Mapping[StockItemId, int]) -> None:
-        send_at_the_last_moment(Statement(CHANGE_HELD, [list(change.keys()), list(change.values())]))
+        send_at_the_last_moment(Statement(*CHANGE_HELD.of(list(change.keys()), list(change.values()))))
 
 
 class DjangoLocations:

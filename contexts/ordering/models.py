@@ -38,7 +38,7 @@ class OrderRow(models.Model):
     """A customer's order."""
 
     id = models.UUIDField(primary_key=True)
-    number = models.CharField(max_length=14, unique=True)
+    number = models.CharField(max_length=14)
     customer_id = models.UUIDField(null=True)
     email = models.EmailField()
     currency = models.CharField(max_length=3)
@@ -70,6 +70,10 @@ class OrderRow(models.Model):
         db_table = "ordering_order"
         verbose_name = "order"
         constraints = [
+            # This class of operators also finds numbers by how they begin; ``unique=True`` would be a second index.
+            models.UniqueConstraint(
+                fields=["number"], name="ordering_order_number_once", opclasses=["varchar_pattern_ops"]
+            ),
             models.CheckConstraint(
                 condition=models.Q(
                     total_minor=models.F("subtotal_minor")

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from shared.http.failures import DEFECT, MAX_BODY, METHOD_NOT_ALLOWED, NOT_FOUND, TOO_LARGE, problem_of_failure
 from shared.http.json import NO_BODY, MalformedRequest
-from shared.http.problems import Problem, problem_of, problem_response, request_id_of
+from shared.http.problems import Problem, problem_of, problem_response
 from shared.telemetry.context import WorkContext, current_work, working_as
 from shared.telemetry.tracing import traceparent_in_hand
 
@@ -54,10 +54,11 @@ class CarryWorkContext:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request_id = request.META["HTTP_X_REQUEST_ID"]
         traceparent = traceparent_in_hand() or request.META.get("HTTP_TRACEPARENT", "")
         context = WorkContext(
             correlation_id=request.META["HTTP_X_CORRELATION_ID"],
-            causation_id=request_id_of(),
+            causation_id=request_id,
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
             actor="anonymous",
         )
@@ -65,7 +66,7 @@ class CarryWorkContext:
             response = self.get_response(request)
             known = current_work().log_fields
         structlog.contextvars.bind_contextvars(**known)  # for structlog's last line, which forgets it all
-        response["X-Request-ID"] = request_id_of()
+        response["X-Request-ID"] = request_id
         return response
 
 

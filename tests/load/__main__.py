@@ -42,11 +42,13 @@ def main() -> None:
     """Run all measurements and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--history", type=int, default=1_000_000, help="orders in the tables for the second half")
+    parser.add_argument("--few", type=int, default=10_000, help="orders in the tables for the first half")
+    parser.add_argument("--many", type=int, default=1_000_000, help="orders in the tables for the second half")
     options = parser.parse_args()
-    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
+    told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "2"}
     with running_system(processes=("psp", "web"), durable=True, told=told) as system:
-        rows = [said(measured) for measured in measure(system, seconds=options.seconds, history=options.history)]
+        measuring = measure(system, seconds=options.seconds, few=options.few, many=options.many)
+        rows = [said(measured) for measured in measuring]
     write(rows, seconds=options.seconds)
 
 
@@ -57,28 +59,25 @@ def said(measured: Measured) -> str:
     return measured.row
 
 
-def measure(system: System, *, seconds: int, history: int) -> Iterator[Measured]:
-    """Measure placing orders beside the floor, and again, with reads, with a long history in the tables.
+def measure(system: System, *, seconds: int, few: int, many: int) -> Iterator[Measured]:
+    """Measure placing orders beside the floor, and again, with reads, with many more orders in the tables.
 
     Relay and workers stand still meanwhile.
     """
     skus = [sku for (sku,) in system.query("SELECT DISTINCT sku FROM inventory_stock_item ORDER BY sku")][:SKUS]
     ((product,),) = system.query("SELECT id::text FROM catalog_product LIMIT 1")
-    keep_in_stock(system)
-    load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
     placing = partial(measure_placing, system, seconds=seconds)
-    yield placing("`POST /orders`, one line", skus, connections=8)
+    have_history(system, skus, orders=few)
+    yield placing(f"`POST /orders`, one line, {few:,} orders there", skus, connections=8)
     yield placing("`POST /orders`, one line", skus, connections=32)
     yield placing("`POST /orders`, all of one sku", skus[:1], connections=32)
-    add_history(system, orders=history)
-    keep_in_stock(system)
-    load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
-    yield placing(f"`POST /orders`, one line, {history:,} orders there", skus, connections=8)
+    have_history(system, skus, orders=many - few)
+    yield placing(f"`POST /orders`, one line, {many:,} orders there", skus, connections=8)
     token = customer_with_orders(system, skus[0])
     for what, path in (
         ("`GET /products/{id}`", f"/api/v1/products/{product}"),
         ("`GET /products`, 20", "/api/v1/products?limit=20"),
-        (f"`GET /orders`, own, 20, {history:,} orders there", "/api/v1/orders?limit=20"),
+        (f"`GET /orders`, own, 20, {many:,} orders there", "/api/v1/orders?limit=20"),
     ):
         template = Template(method="GET", path=path)
         before = cpu_of(system)
@@ -96,13 +95,15 @@ def measure_placing(system: System, what: str, skus: Sequence[str], *, connectio
     return Measured(what=what, connections=connections, result=result, floor=floor, cpu=cpu)
 
 
-def add_history(system: System, *, orders: int) -> None:
-    """Write so many orders of the past into the tables, and have the database settle."""
+def have_history(system: System, skus: Sequence[str], *, orders: int) -> None:
+    """Write so many orders of the past into the tables, have the database settle, and warm everything up."""
     command = [sys.executable, "-m", "tests.load.history", "--orders", str(orders)]
     subprocess.run(command, cwd=ROOT, env=system.environment, stdout=subprocess.DEVNULL, check=True)
     with psycopg.connect(system.database_url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
+    keep_in_stock(system)
+    load(system, [ordering(sku) for sku in skus], connections=8, seconds=3)
 
 
 def customer_with_orders(system: System, sku: str) -> str:
@@ -125,7 +126,7 @@ def write(rows: Sequence[str], *, seconds: int) -> None:
         "requests",
         title="Requests",
         command="make bench",
-        words=f"{seconds} s each; server of two processes with four threads"
+        words=f"{seconds} s each; server of two processes with two threads"
         " each. The floor is pgbench with the least SQL that an order needs "
         "(`tests/load/floor.py`), eight clients, just before each row. CPU is that of server and PostgreSQL, per "
         "request.",

@@ -18,9 +18,7 @@ from contexts.catalog.queries.back_office import (
 from contexts.catalog.queries.shop import (
     CATEGORY_TREE,
     MOST_SCANS,
-    QUOTES,
     SCANNED_AT_ONCE,
-    VARIANTS,
     CategoryView,
     ListProducts,
     ProductFilter,
@@ -37,9 +35,7 @@ from contexts.catalog.queries.shop import (
 __all__ = [
     "CATEGORY_TREE",
     "MOST_SCANS",
-    "QUOTES",
     "SCANNED_AT_ONCE",
-    "VARIANTS",
     "AnyProductFilter",
     "CategoryDetails",
     "CategoryView",

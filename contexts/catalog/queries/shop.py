@@ -17,13 +17,15 @@ from contexts.catalog.models import CategoryRow, ProductRow
 from contexts.catalog.ports import Availability
 from shared.domain.money import Money
 from shared.http.pagination import DEFAULT_LIMIT, InvalidCursor, Page, decode_cursor, encode_cursor, page_of
+from shared.persistence.arrays import ListStatement
 
 #: One request for products in stock looks at twice its limit, and then four times at this many, before it gives up.
 SCANNED_AT_ONCE = 200
 MOST_SCANS = 5
 
-#: On the hot path of placing an order: one prepared statement for any number of skus, and no ORM to compile it.
-QUOTES = """
+#: On the hot path of placing an order, so no ORM has to compile it.
+QUOTES = ListStatement.over(
+    """
 SELECT variant.sku, product.id, variant.id,
        CASE WHEN variant.name <> '' AND EXISTS (
            SELECT FROM catalog_variant AS other WHERE other.product_id = product.id AND other.id <> variant.id
@@ -32,19 +34,24 @@ SELECT variant.sku, product.id, variant.id,
 FROM catalog_variant AS variant
 JOIN catalog_product AS product ON product.id = variant.product_id AND product.is_active
 JOIN catalog_price AS price ON price.variant_id = variant.id AND price.currency = %s
-WHERE variant.sku = ANY(%s)
-"""
+WHERE variant.sku = ANY({})
+""",
+    "text",
+)
 
 #: The variants of some products, priced in the currency that each product is listed in.
-VARIANTS = """
+VARIANTS = ListStatement.over(
+    """
 SELECT product.id, variant.sku, COALESCE(NULLIF(variant.name, ''), product.name), variant.options,
        variant.backorderable, price.amount_minor, price.currency
 FROM catalog_product AS product
 JOIN catalog_variant AS variant ON variant.product_id = product.id
 JOIN catalog_price AS price ON price.variant_id = variant.id AND price.currency = product.price_currency
-WHERE product.id = ANY(%s)
+WHERE product.id = ANY({})
 ORDER BY variant.position, variant.id
-"""
+""",
+    "uuid",
+)
 
 #: A category and everything below it.
 CATEGORY_TREE = """
@@ -120,7 +127,7 @@ class ProductFilter:
 def quotes_of(*, skus: Sequence[str], currency: str) -> Mapping[str, Quote]:
     """Return the quote of each sku that is for sale in the currency, in one statement; others are absent."""
     with connection.cursor() as cursor:
-        cursor.execute(QUOTES, [currency, list(skus)])
+        cursor.execute(*QUOTES.of(skus, before=[currency]))
         return {
             sku: Quote(sku, product_id, variant_id, name, Money(minor, currency))
             for sku, product_id, variant_id, name, minor in cursor.fetchall()
@@ -312,7 +319,7 @@ def _shown(rows: Sequence[_Row], *, availability: Availability) -> Sequence[Prod
     if not rows:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(VARIANTS, [[row.id for row in rows]])
+        cursor.execute(*VARIANTS.of([row.id for row in rows]))
         found = cursor.fetchall()
     units = availability.of(skus=[sku for _, sku, *_ in found])
     variants: dict[UUID, list[VariantView]] = {row.id: [] for row in rows}

@@ -1,28 +1,46 @@
 """The pages work in a real browser under the policy that production has, and ask nobody else for anything."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.conf import settings
-from django.test import Client
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Browser, Page
 
 from config.settings import base
-from tests.browser.chromium import CHROMIUM, Page, a_page
-from tests.identity.builders import an_account_row
-from tests.shop import open_shop
+from tests.browser.conftest import PATIENCE
+from tests.journeys.system import System
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium here"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.journey]
+
+#: Runs in each page before its own scripts: notes what the page was not allowed to do, and what went wrong.
+NOTE_COMPLAINTS = """
+window.complaints = [];
+document.addEventListener('securitypolicyviolation', event => complaints.push(
+  `${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+window.addEventListener('error', event => complaints.push(event.message || `cannot load ${event.target.src}`), true);
+"""
+#: What a script that came with a comment could try. Strings are made code when the timer fires, as in any page: what
+#: a debugger itself evaluates, no policy keeps it from.
+SLIP_IN = """
+document.body.insertAdjacentHTML('beforeend',
+  `<img src=x onerror='window.hacked = 1'><iframe src='https://evil.example/'></iframe>`);
+const makes_code = document.createElement('button');
+makes_code.addEventListener('click', () => {
+  try { eval('window.hacked = 1') } catch (error) { window.told = error.message }
+});
+document.body.append(makes_code);
+setTimeout(() => makes_code.click());
+"""
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    """Run one browser for all."""
-    with a_page() as running:
-        yield running
+@pytest.fixture
+def visitor(chromium: Browser, house: System) -> Page:
+    """Look at pages without being logged in."""
+    return _noting(chromium.new_context(base_url=house.url).new_page())
+
+
+def _noting(page: Page) -> Page:
+    page.set_default_timeout(PATIENCE)
+    page.add_init_script(NOTE_COMPLAINTS)
+    return page
 
 
 class TestPages:
@@ -37,31 +55,28 @@ class TestPages:
             ("/admin/login/", "typeof Alpine === 'object' && document.querySelectorAll('[x-cloak]').length === 0"),
         ],
     )
-    def test_for_anybody_work(self, live_server: LiveServer, page: Page, path: str, works: str) -> None:
-        page.open(f"{live_server.url}{path}")
+    def test_for_anybody_work(self, visitor: Page, path: str, works: str) -> None:
+        visitor.goto(path)
 
-        assert page.eventually(works)
-        assert page.evaluate("complaints") == []
+        visitor.wait_for_function(works)
+        assert visitor.evaluate("complaints") == []
 
     @pytest.mark.parametrize("path", ["", "ordering/orderrow/", "catalog/productrow/", "inventory/stockitemrow/"])
-    def test_of_the_admin_work(self, live_server: LiveServer, page: Page, path: str) -> None:
-        open_shop().place()
-        operator = Client()
-        operator.force_login(an_account_row(operator=True))
-        page.set_cookies(live_server.url, {name: cookie.value for name, cookie in operator.cookies.items()})
-        page.open(f"{live_server.url}/admin/{path}")
+    def test_of_the_admin_work(self, logged_in: Page, path: str) -> None:
+        page = _noting(logged_in.context.new_page())
+        page.goto(f"/admin/{path}")
 
-        assert page.eventually("typeof Alpine === 'object' && document.readyState === 'complete'")
+        page.wait_for_function("typeof Alpine === 'object' && document.readyState === 'complete'")
         assert page.evaluate("complaints") == []
 
-    def test_may_not_run_what_somebody_slipped_into_them(self, live_server: LiveServer, page: Page) -> None:
-        page.open(f"{live_server.url}/api/v1/docs")
-        page.evaluate(
-            "document.body.insertAdjacentHTML('beforeend', `<img src=x onerror='window.hacked = 1'>"
-            "<iframe src='https://evil.example/'></iframe>`)"
+    def test_may_not_run_what_somebody_slipped_into_them(self, visitor: Page) -> None:
+        visitor.goto("/api/v1/docs")
+        visitor.evaluate(SLIP_IN)
+        visitor.wait_for_function(
+            "window.told && complaints.filter(each => /script-src|frame-src/.test(each)).length > 2"
         )
-        told = page.eventually("complaints.filter(each => /script-src|frame-src/.test(each)).length > 1 && complaints")
+        complaints = visitor.evaluate("complaints")
 
-        assert any("evil.example" in each for each in told)
-        assert page.evaluate("window.hacked") is None
-        assert "unsafe-eval" in page.evaluate("try { eval('1') } catch (error) { error.message }")
+        assert any("evil.example" in each for each in complaints)
+        assert visitor.evaluate("window.hacked") is None
+        assert "unsafe-eval" in visitor.evaluate("told")

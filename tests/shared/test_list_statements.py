@@ -58,4 +58,4 @@ def test_is_needed_as_long_as_one_parameter_is_planned_anew_each_time() -> None:
 def _plans_of(like: str) -> list[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement LIKE %s", [like])
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -28,11 +28,14 @@ GAUGES = (
      "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM payments_payment WHERE status = 'unknown'",
      ""),
     ("orderly_webhook_deliveries_dead", "Deliveries to webhook endpoints that were given up.",
-     "SELECT count(*) FROM webhooks_delivery WHERE status = 'dead'", ""),
+     "SELECT count(*) FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint "
+     "ON endpoint.id = delivery.endpoint_id AND endpoint.removed_at IS NULL WHERE delivery.status = 'dead'", ""),
     ("orderly_webhook_deliveries_pending", "Deliveries that webhook endpoints have yet to take.",
-     "SELECT count(*) FROM webhooks_delivery WHERE status = 'pending'", ""),
+     "SELECT count(*) FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint "
+     "ON endpoint.id = delivery.endpoint_id AND endpoint.removed_at IS NULL WHERE delivery.status = 'pending'", ""),
     ("orderly_webhook_endpoints_disabled", "Webhook endpoints to which nothing is sent, by why.",
-     "SELECT disabled_because, count(*) FROM webhooks_endpoint WHERE disabled_because <> '' GROUP BY disabled_because",
+     "SELECT disabled_because, count(*) FROM webhooks_endpoint "
+     "WHERE disabled_because <> '' AND removed_at IS NULL GROUP BY disabled_because",
      "because"),
     ("orderly_webhook_endpoints_failing", "Enabled webhook endpoints that have taken nothing since their last failure.",
      "SELECT count(*) FROM webhooks_endpoint WHERE disabled_because = '' AND failing_since IS NOT NULL", ""),
@@ -43,7 +46,7 @@ GAUGES = (
     ("orderly_webhook_overdue_seconds", "How long the longest overdue webhook has been due, of endpoints that work.",
      "SELECT greatest(coalesce(extract(epoch FROM now() - min(due_at)), 0), 0) "
      "FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint ON endpoint.id = delivery.endpoint_id "
-     "WHERE delivery.status = 'pending' AND endpoint.failing_since IS NULL", ""),
+     "WHERE delivery.status = 'pending' AND endpoint.failing_since IS NULL AND endpoint.removed_at IS NULL", ""),
 )  # fmt: skip
 
 

@@ -59,6 +59,11 @@ JOBS: dict[str, Any] = {
         "schedule": 3600.0,
         "options": {"queue": BULK},
     },
+    "forget what removed webhook endpoints were told": {
+        "task": "webhooks.forget_removed",
+        "schedule": 60.0,
+        "options": {"queue": BULK},
+    },
     "archive old events": {
         "task": "outbox.forget_old_events",
         "schedule": 3600.0,

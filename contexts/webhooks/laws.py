@@ -41,8 +41,16 @@ declare(
             SELECT delivery.id::text, delivery.topic || ' is pending since ' || delivery.began_at
                    || CASE WHEN endpoint.disabled_because <> '' THEN ', and its endpoint is disabled' ELSE '' END
             FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint ON endpoint.id = delivery.endpoint_id
-            WHERE delivery.status = 'pending'
+            WHERE delivery.status = 'pending' AND endpoint.removed_at IS NULL
               AND (delivery.began_at < now() - interval '3 days 3 hours' OR endpoint.disabled_because <> '')
+        """,
+    ),
+    Law(
+        number=5,
+        title="of a webhook endpoint that was removed an hour ago nothing is left",
+        offenders="""
+            SELECT id::text, 'removed at ' || removed_at FROM webhooks_endpoint
+            WHERE removed_at < now() - interval '1 hour'
         """,
     ),
 )

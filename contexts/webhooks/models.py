@@ -7,8 +7,19 @@ from contexts.webhooks.domain import DeliveryStatus, DisabledBecause
 PENDING = models.Q(status="pending")
 
 
+class Kept(models.Manager["EndpointRow"]):
+    """Endpoints that nobody has removed."""
+
+    def get_queryset(self) -> models.QuerySet["EndpointRow"]:
+        """Return them."""
+        return super().get_queryset().filter(removed_at=None)
+
+
 class EndpointRow(models.Model):
-    """Where another server wants to be told of events; its secrets are encrypted."""
+    """Where another server wants to be told of events; its secrets are encrypted.
+
+    One that was removed stays, disabled, until all that is known of what it was told is deleted.
+    """
 
     id = models.UUIDField(primary_key=True)
     owner_id = models.UUIDField()
@@ -26,8 +37,11 @@ class EndpointRow(models.Model):
     failing_since = models.DateTimeField(null=True)
     failures_in_a_row = models.PositiveIntegerField(default=0)
     rests_until = models.DateTimeField(null=True)
+    removed_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=0)
     sequence = models.PositiveIntegerField(default=0)
+
+    objects = Kept()
 
     class Meta:
         db_table = "webhooks_endpoint"
@@ -38,6 +52,10 @@ class EndpointRow(models.Model):
                 condition=models.Q(previous_secret=None, previous_secret_until=None)
                 | models.Q(previous_secret__isnull=False, previous_secret_until__isnull=False),
                 name="webhooks_endpoint_previous_secret_ends",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(removed_at=None) | ~models.Q(disabled_because=""),
+                name="webhooks_endpoint_removed_is_disabled",
             ),
         ]
         indexes = [models.Index(fields=["owner_id", "id"], name="webhooks_endpoint_by_owner")]

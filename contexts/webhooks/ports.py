@@ -135,8 +135,14 @@ class Endpoints(Protocol):
     def save(self, endpoint: Endpoint) -> None:
         """Store the changed endpoint, or raise LostRace."""
 
-    def remove(self, endpoint: Endpoint) -> None:
-        """Delete the endpoint with all that is known of what it was told."""
+    def remove(self, endpoint: Endpoint, *, at: datetime) -> None:
+        """Have the endpoint gone for everybody; what it was told is left for ``ForgetRemoved``."""
+
+    def forget_deliveries_of_removed(self, *, at_most: int) -> int:
+        """Delete what removed endpoints were told, with its log; return how many deliveries."""
+
+    def forget_removed(self, *, removed_before: datetime) -> int:
+        """Delete the endpoints that were removed before then and of which nothing else is left; return how many."""
 
 
 class Deliveries(Protocol):

@@ -119,7 +119,7 @@ def deliveries(
     limit: int,
 ) -> list[DeliveryView]:
     """Return deliveries with their log, the newest first."""
-    rows = DeliveryRow.objects.all()
+    rows = _deliveries()
     if endpoint_id is not None:
         rows = rows.filter(endpoint_id=endpoint_id)
     if status is not None:
@@ -134,7 +134,7 @@ def deliveries(
 
 def delivery(delivery_id: UUID) -> DeliveryView | None:
     """Return one delivery with its log."""
-    row = DeliveryRow.objects.filter(pk=delivery_id).prefetch_related("log").first()
+    row = _deliveries().filter(pk=delivery_id).prefetch_related("log").first()
     return _delivery_of(row) if row else None
 
 
@@ -161,7 +161,7 @@ def events(*, after: UUID | None, topics: Collection[str], limit: int) -> Sequen
 
 def count_dead() -> int:
     """Return how many deliveries were given up; an index has just those."""
-    return DeliveryRow.objects.filter(status="dead").count()
+    return _deliveries().filter(status="dead").count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class DeadView:
 
 def oldest_dead(*, limit: int) -> list[DeadView]:
     """Return the deliveries that were given up first."""
-    rows = DeliveryRow.objects.filter(status="dead").order_by("id")
+    rows = _deliveries().filter(status="dead").order_by("id")
     found = rows.values_list("id", "topic", "endpoint__url", "finished_at")[:limit]
     return [DeadView(id=id_, topic=topic, url=url, died_at=died_at) for id_, topic, url, died_at in found]
 
@@ -197,7 +197,7 @@ def _lost() -> QuerySet[EndpointRow]:
 
 def dead_ids(*, endpoint_id: UUID | None, topic: str | None, of_enabled: bool, limit: int) -> list[UUID]:
     """Return deliveries that were given up, the oldest first; of endpoints that are enabled only, if so wished."""
-    rows = DeliveryRow.objects.filter(status="dead")
+    rows = _deliveries().filter(status="dead")
     if of_enabled:
         rows = rows.filter(endpoint__disabled_because="")
     if endpoint_id is not None:
@@ -205,6 +205,10 @@ def dead_ids(*, endpoint_id: UUID | None, topic: str | None, of_enabled: bool, l
     if topic is not None:
         rows = rows.filter(topic=topic)
     return list(rows.order_by("id").values_list("id", flat=True)[:limit])
+
+
+def _deliveries() -> QuerySet[DeliveryRow]:
+    return DeliveryRow.objects.filter(endpoint__removed_at=None)
 
 
 def _of(owner: OwnerId | Anyone) -> QuerySet[EndpointRow]:

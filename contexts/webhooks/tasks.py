@@ -23,3 +23,9 @@ def disable_orphans(**_: Any) -> None:
 def forget_deliveries(**_: Any) -> None:
     """Delete what ended, or was said, a month ago; meant for once an hour."""
     wiring.forget_deliveries()
+
+
+@shared_task(name="webhooks.forget_removed")
+def forget_removed(**_: Any) -> None:
+    """Delete what removed endpoints were told; meant for every minute."""
+    wiring.forget_removed()

@@ -25,6 +25,7 @@ from contexts.webhooks.use_cases import (
     DiscardDelivery,
     FanOut,
     ForgetDeliveries,
+    ForgetRemoved,
     FulfilReplays,
     GiveUpOverdue,
     HandOverEndpoints,
@@ -137,6 +138,7 @@ settle_attempts = SettleAttempts(
 )
 give_up_overdue = GiveUpOverdue(deliveries=_deliveries, unit_of_work=atomic, now=database_time)
 forget_deliveries = ForgetDeliveries(deliveries=_deliveries, unit_of_work=atomic, now=database_time)
+forget_removed = ForgetRemoved(endpoints=_endpoints, unit_of_work=atomic, now=database_time)
 retry_delivery = RetryDelivery(
     deliveries=_deliveries, endpoints=_endpoints, record_change=record_change, unit_of_work=atomic, now=database_time
 )

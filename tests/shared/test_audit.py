@@ -103,6 +103,10 @@ BROKEN: dict[str, Sequence[str]] = {
         "(id, endpoint_id, event_id, topic, aggregate_id, aggregate_sequence, began_at, due_at) "
         "SELECT gen_random_uuid(), id, id, 'ordering.order_placed.v1', id, 1, now(), now() FROM webhooks_endpoint",
     ],
+    "of a webhook endpoint that was removed an hour ago nothing is left": [
+        ADD_ENDPOINT,
+        "UPDATE webhooks_endpoint SET disabled_because = 'by_owner', removed_at = now() - interval '61 minutes'",
+    ],
     "each process is finished, or has a lease or a due date": [
         "UPDATE saga SET due_at = now() - interval '11 minutes' WHERE status = 'running'"
     ],

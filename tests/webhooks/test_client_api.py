@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from contexts.webhooks import wiring
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
 from shared.idempotency.models import IdempotencyKeyRow
 from tests.shop import a_customer, a_key
@@ -203,6 +204,10 @@ class TestRemove:
 
         assert server.send("delete", path).status_code == 204
         assert code_of(server.send("get", path)) == (404, "endpoint_not_found")
+        assert code_of(server.send("delete", path)) == (404, "endpoint_not_found")
+        assert code_of(server.send("get", f"{path}/deliveries")) == (404, "endpoint_not_found")
+        assert server.send("get", LIST).json()["items"] == []
+        assert wiring.forget_removed() == 1
         assert DeliveryRow.objects.count() == 0
 
 

@@ -13,11 +13,13 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from contexts.webhooks import wiring
+from contexts.webhooks import queries, wiring
 from contexts.webhooks.domain import ANYONE, EndpointId
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow
+from contexts.webhooks.use_cases import sending
 from shared.embedded.files import free_port
 from shared.outbox.models import OutboxMessageRow
+from shared.persistence.unit_of_work import atomic
 from shared.saga.models import SagaRow
 from shared.saga.runner import advance
 from shared.telemetry.context import WorkContext, working_as
@@ -384,6 +386,8 @@ class TestClaim:
         receiver.answers = remove
         send_until(lambda: not EndpointRow.objects.exists())
 
+        assert AttemptRow.objects.count() == 0
+        assert wiring.forget_removed() == 1
         assert (DeliveryRow.objects.count(), AttemptRow.objects.count()) == (0, 0)
 
 
@@ -437,3 +441,41 @@ class TestForget:
         kept = {row.status: row.log.count() for row in DeliveryRow.objects.all()}
         assert kept == {"dead": 0, "pending": 1}
         assert wiring.forget_deliveries() == 0
+
+    def test_leaves_nothing_of_a_removed_endpoint_however_much_it_was_told(
+        self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sending, "FORGOTTEN_AT_ONCE", 2)
+        kept, removed = an_endpoint(receiver.url), an_endpoint(receiver.url)
+        for _ in range(5):
+            happened()
+        send_until(attempted(10))
+        happened()
+        fan_out()
+
+        wiring.remove_endpoint(endpoint_id=EndpointId(removed.id), of_owner=OWNER)
+        assert [row.id for row in EndpointRow.objects.all()] == [kept.id]
+        assert {each.endpoint_id for each in queries.deliveries(limit=100)} == {kept.id}
+
+        assert wiring.forget_removed() == 6
+        assert DeliveryRow.objects.values_list("endpoint_id", flat=True).distinct().get() == kept.id
+        assert AttemptRow.objects.count() == 5
+        assert execute("SELECT id FROM webhooks_endpoint") == 2, "a transaction may still owe it something"
+        execute("UPDATE webhooks_endpoint SET removed_at = removed_at - interval '6 minutes'")
+        assert wiring.forget_removed() == 0
+        assert execute("SELECT id FROM webhooks_endpoint") == 1
+
+    def test_waits_for_nobody_who_still_has_a_delivery_in_hand(self, receiver: Receiver, in_thread: InThread) -> None:
+        removed = an_endpoint(receiver.url)
+        happened()
+        fan_out()
+        wiring.remove_endpoint(endpoint_id=EndpointId(removed.id), of_owner=OWNER)
+        execute("UPDATE webhooks_endpoint SET removed_at = removed_at - interval '6 minutes'")
+
+        with atomic():
+            execute("SELECT id FROM webhooks_delivery FOR UPDATE")
+            assert in_thread(wiring.forget_removed).result(LONGEST_WAIT) == 0
+            assert execute("SELECT id FROM webhooks_endpoint") == 1
+
+        assert wiring.forget_removed() == 1
+        assert execute("SELECT id FROM webhooks_endpoint") == 0

@@ -96,8 +96,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryRow]:
-        """Return the deliveries with their endpoints."""
-        rows: QuerySet[DeliveryRow] = super().get_queryset(request)
+        """Return the deliveries with their endpoints, where those were not removed."""
+        rows: QuerySet[DeliveryRow] = super().get_queryset(request).filter(endpoint__removed_at=None)
         return rows.select_related("endpoint").defer("endpoint__secret", "endpoint__previous_secret")
 
     def found_by(self, term: str) -> Q:

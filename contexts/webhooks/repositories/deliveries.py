@@ -20,6 +20,7 @@ from contexts.webhooks.domain import (
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow
 from contexts.webhooks.ports import Claimed, FedEvent
 from contexts.webhooks.repositories.endpoints import secrets_of
+from shared.persistence.statements import execute
 
 LONGEST_ERROR = 200  # characters
 
@@ -145,11 +146,11 @@ class DjangoDeliveries:
 
     def owe(self, events: Sequence[FedEvent], *, at: datetime) -> None:
         """Make one delivery per event and enabled endpoint that listens to its topic and began before it."""
-        _execute(OWE, at=at, positions=[event.position for event in events], **_columns(events))
+        execute(OWE, at=at, positions=[event.position for event in events], **_columns(events))
 
     def owe_again(self, events: Sequence[FedEvent], *, to: EndpointId, at: datetime) -> None:
         """Make these deliveries due again, or for the first time; what is pending is left alone."""
-        _execute(OWE_AGAIN, at=at, endpoint_id=to, **_columns(events))
+        execute(OWE_AGAIN, at=at, endpoint_id=to, **_columns(events))
 
     def claim(self, *, busy: Mapping[EndpointId, int], limit: int, at: datetime, until: datetime) -> Sequence[Claimed]:
         """Take due deliveries in hand until then: the earliest of each aggregate, and fairly between endpoints."""
@@ -181,11 +182,12 @@ class DjangoDeliveries:
                 secrets=secrets[endpoint_id],
             )
             for id_, endpoint_id, event_id, topic, began_at, payload in rows
+            if endpoint_id in endpoints  # and was not removed this very moment
         ]
 
     def save(self, deliveries: Collection[Delivery]) -> None:
         """Store what became of the deliveries; those that wait for them come later, or now."""
-        _execute(
+        execute(
             SETTLE,
             ids=[each.id for each in deliveries],
             statuses=[each.status.value for each in deliveries],
@@ -217,25 +219,19 @@ class DjangoDeliveries:
 
     def give_up_all_of(self, endpoint_id: EndpointId, *, why: str, at: datetime) -> None:
         """Make dead letters of all that is still owed to the endpoint."""
-        _execute(GIVE_UP_ALL, endpoint_id=endpoint_id, why=why, at=at)
+        execute(GIVE_UP_ALL, endpoint_id=endpoint_id, why=why, at=at)
 
     def give_up_overdue(self, *, began_before: datetime, at: datetime) -> int:
         """Make dead letters of what was tried, or waited, for too long; return how many."""
-        return _execute(GIVE_UP_OVERDUE, before=began_before, at=at)
+        return execute(GIVE_UP_OVERDUE, before=began_before, at=at)
 
     def forget(self, *, finished_before: datetime, at_most: int) -> int:
         """Delete deliveries that ended before then, with their log; dead letters stay. Return how many."""
-        return _execute(FORGET, before=finished_before, at_most=at_most)
+        return execute(FORGET, before=finished_before, at_most=at_most)
 
     def forget_log(self, *, before: datetime, at_most: int) -> int:
         """Delete requests and answers from before then, whatever became of their deliveries. Return how many."""
-        return _execute(FORGET_LOG, before=before, at_most=at_most)
-
-
-def _execute(sql: str, **values: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return int(cursor.rowcount)
+        return execute(FORGET_LOG, before=before, at_most=at_most)
 
 
 def _columns(events: Sequence[FedEvent]) -> dict[str, list[Any]]:

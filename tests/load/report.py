@@ -10,7 +10,7 @@ from tests.journeys.system import ROOT
 
 RESULTS = ROOT / "tests" / "load" / "results.json"
 PAGE = ROOT / "docs" / "performance.md"
-ORDER = ("requests", "end_to_end", "deliveries", "endurance", "streams")
+ORDER = ("requests", "end_to_end", "deliveries", "endurance_placing", "endurance_confirming", "streams")
 PREFACE = """# Performance
 
 Written by the commands named below, each of which replaces its own table. Everything that takes part, load generator

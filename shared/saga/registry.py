@@ -22,10 +22,10 @@ INSERT_SAGA = Insert.into(
     conflict="(subject_id, name) DO NOTHING",
 )
 
-#: By SQL: each payment wakes its order, and compiling the statement would cost more than running it.
+#: By SQL: each payment wakes its order, and compiling the statement would cost more than running it. That it is not
+#: finished, rather than its status, keeps PostgreSQL from looking through the index of all that are due.
 WAKE = """
-UPDATE saga SET due_at = now() - interval '1 second'
-WHERE name = %s AND subject_id = %s AND status IN ('running', 'undoing')
+UPDATE saga SET due_at = now() - interval '1 second' WHERE name = %s AND subject_id = %s AND finished_at IS NULL
 """
 
 _sagas: dict[str, Saga] = {}

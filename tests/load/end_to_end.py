@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[100])
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    told = {"LOG_LEVEL": "WARNING", "DATABASE_POOL_SIZE": "16", "WEB_THREADS": "4"}
+    told = {"LOG_LEVEL": "WARNING", "DATABASE_POOL_SIZE": "5", "WEB_THREADS": "2"}
     rows = []
     with running_system(durable=True, told=told) as system:
         system.start_as("worker-2", kind="worker")
@@ -51,11 +51,10 @@ def main() -> None:
         "end_to_end",
         title="From placed to confirmed",
         command="make bench",
-        words=f"{options.seconds} s each; server of two processes with four threads"
-        " each, two workers of four threads each, one relay, beat, the "
-        "provider's simulator. Alone: from the request until `GET /orders/{id}` says confirmed. Under load: from the "
-        "order's `placed_at` until its confirmation was written down. CPU is that of all these processes and "
-        "PostgreSQL, per order.",
+        words=f"{options.seconds} s each; server of two processes with two threads each, two workers of four threads "
+        "each, one relay, beat, the provider's simulator. Alone: from the request until `GET /orders/{id}` says "
+        "confirmed. Under load: from the order's `placed_at` until its confirmation was written down. CPU is that of "
+        "all these processes and PostgreSQL, per order.",
         rows=[
             "| orders | confirmed per second | p50 ms | p95 ms | longest ms | CPU |",
             "|---|---|---|---|---|---|",

@@ -75,9 +75,8 @@ def complete(document: Document, *, wording: Wording) -> Document:
     _link(operations)
     _add_refusals(operations, components)
     _say_what_goes_away(operations)
-    components["headers"] = {name: it for name, it in HEADERS.items() if name not in DEPRECATED}
-    if any(operation.node.get("deprecated") for operation in operations):
-        components["headers"] = HEADERS
+    unused = () if any(each.node.get("deprecated") for each in operations) else DEPRECATED
+    components["headers"] = {name: header for name, header in HEADERS.items() if name not in unused}
     components["schemas"] = _used(components["schemas"], by=(document["paths"], components["responses"]))
     bound(document)
     fill_in_examples((each.node for each in operations), components=components, examples=wording.examples)

@@ -17,8 +17,8 @@ document.addEventListener('securitypolicyviolation', event => complaints.push(
   `${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 window.addEventListener('error', event => complaints.push(event.message || `cannot load ${event.target.src}`), true);
 """
-#: What a script that came with a comment could try. Strings are made code when the timer fires, as in any page: what
-#: a debugger itself evaluates, no policy keeps it from.
+#: What somebody could have slipped in. The click comes after this was evaluated, as from any page: what a debugger
+#: itself evaluates, no policy keeps from making code of strings.
 SLIP_IN = """
 document.body.insertAdjacentHTML('beforeend',
   `<img src=x onerror='window.hacked = 1'><iframe src='https://evil.example/'></iframe>`);

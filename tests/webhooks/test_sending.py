@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from contexts.webhooks import queries, wiring
-from contexts.webhooks.domain import ANYONE, EndpointId
+from contexts.webhooks.domain import ANYONE, Attempt, EndpointId, Result
 from contexts.webhooks.models import AttemptRow, DeliveryRow, EndpointRow
 from contexts.webhooks.use_cases import sending
 from shared.embedded.files import free_port
@@ -389,6 +389,29 @@ class TestClaim:
         assert AttemptRow.objects.count() == 0
         assert wiring.forget_removed() == 1
         assert (DeliveryRow.objects.count(), AttemptRow.objects.count()) == (0, 0)
+
+    def test_of_a_removed_endpoint_does_not_keep_others_from_being_settled(self, receiver: Receiver) -> None:
+        kept, removed = an_endpoint(receiver.url), an_endpoint(receiver.url)
+        happened()
+        fan_out()
+        claimed = wiring.claim_deliveries(busy={}, limit=10)
+        wiring.remove_endpoint(endpoint_id=EndpointId(removed.id), of_owner=OWNER)
+        now = timezone.now()
+        wiring.settle_attempts(
+            attempts=[
+                Attempt(
+                    delivery_id=each.delivery_id, began_at=now, ended_at=now, url=each.url, result=Result(status=204)
+                )
+                for each in claimed
+            ]
+        )
+
+        assert len(claimed) == 2
+        assert dict(DeliveryRow.objects.values_list("endpoint_id", "status")) == {
+            kept.id: "done",
+            removed.id: "pending",
+        }
+        assert AttemptRow.objects.get().delivery.endpoint_id == kept.id
 
 
 class TestReplay:

@@ -1,5 +1,9 @@
 """The entry point of the web process: one port for the APIs, the admin and live updates."""
 
+from shared.server.starting import end_at_once_when_told
+
+end_at_once_when_told()  # what follows takes seconds
+
 import gc
 
 from django.conf import settings

@@ -1,6 +1,7 @@
 """Clients that follow an order, over real sockets and real processes."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -233,6 +234,24 @@ class TestStopping:
         assert after_first == known[1]
         assert answer["status"] == "pending"
         assert status == 0
+
+    def test_ends_a_server_whose_workers_still_start(self, system: System) -> None:
+        server = replace(system, port=free_port())
+        name = f"starting-{server.port}"
+        log = server.directory / f"{name}.log"
+        server.start_as(name, kind="web")
+        process = server.processes[name]
+        try:
+            eventually(lambda: "Spawning worker-2" in log.read_text(), within=30, what="the workers")
+            process.terminate()
+            status = process.wait(timeout=30)
+        except (AssertionError, subprocess.TimeoutExpired):
+            server.kill(name)
+            raise
+        del server.processes[name]
+
+        assert status == 0
+        assert "Started worker" not in log.read_text()
 
 
 class TestWaiting:

@@ -63,20 +63,26 @@ def own_front(tmp_path: Path) -> Iterator[Front]:
 
 @contextmanager
 def _running(notes: Path) -> Iterator[Front]:
+    with serving("tests.shared.server.front:application", notes) as found:
+        eventually(found.answers, within=30, what="the first answer")
+        yield found
+
+
+@contextmanager
+def serving(application: str, notes: Path) -> Iterator[Front]:
+    """Serve an application, which need not answer yet."""
     port = free_port()
     process = subprocess.Popen(
         [
             *(str(BIN / "granian"), "--interface", "rsgi", "--loop", "uvloop", "--no-ws", "--workers", "1"),
-            *("--host", "127.0.0.1", "--port", str(port), "tests.shared.server.front:application"),
+            *("--host", "127.0.0.1", "--port", str(port), application),
         ],
         cwd=ROOT,
         env=os.environ | {"FRONT_NOTES": str(notes)},
         start_new_session=True,
     )
-    found = Front(port=port, process=process, notes=notes)
     try:
-        eventually(found.answers, within=30, what="the first answer")
-        yield found
+        yield Front(port=port, process=process, notes=notes)
     finally:
         process.terminate()
         try:

@@ -130,6 +130,8 @@ TIME_ZONE = "UTC"
 DEFAULT_CURRENCY = "EUR"
 #: How many seconds the catalog's public answers are remembered for all callers; 0 works each out anew.
 CATALOG_REMEMBERED = 5
+#: How long who only reads may be known by an API key as it stood, if Valkey cannot be told that it has changed.
+API_KEYS_REMEMBERED = timedelta(seconds=5)
 #: How long a worker may hold a process: longer than any call to another system, its time-outs and retries included.
 SAGA_LEASE = timedelta(seconds=60)
 #: Whether webhooks and the like may go to this very machine; for development.

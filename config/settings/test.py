@@ -3,6 +3,7 @@
 import atexit
 import os
 import sys
+from datetime import timedelta
 
 
 def _start_servers() -> None:
@@ -23,6 +24,7 @@ from config.settings.dev import *  # noqa: E402, F403
 from config.settings.dev import INSTALLED_APPS, LOGGING  # noqa: E402
 
 CATALOG_REMEMBERED = 0  # each test sees what it has just changed; those of the cache ask for it
+API_KEYS_REMEMBERED = timedelta()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 PSP_SIMULATOR_URL = "http://127.0.0.1:9"  # nobody listens there: tests that need a simulator start one
 LOGGING["root"]["level"] = "CRITICAL"

@@ -70,6 +70,9 @@ class ApiKeys(Protocol):
     def find_by_key_id(self, key_id: str) -> ApiKey | None:
         """Return the key with that public part as it stands, not locked."""
 
+    def recall_by_key_id(self, key_id: str) -> ApiKey | None:
+        """Return the key with that public part as it stood a moment ago."""
+
     def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
         """Return the keys of that name that were not revoked, locked for this unit of work."""
 

@@ -15,9 +15,12 @@ from shared.http.auth import Caller
 from shared.http.throttling import address_of
 
 
-def authenticate(token: str) -> Caller:
-    """Return who presents this access token or API key, or raise InvalidToken (401, ``invalid_token``)."""
-    principal = wiring.authenticate(token=token)
+def authenticate(token: str, *, only_reads: bool = False) -> Caller:
+    """Return who presents this access token or API key, or raise InvalidToken (401, ``invalid_token``).
+
+    Who only reads may be known by a key as it stood some seconds ago, if Valkey could not be told of its end.
+    """
+    principal = wiring.authenticate(token=token, only_reads=only_reads)
     return Caller(kind=principal.kind, id=principal.id, scopes=principal.scopes, expires_at=principal.expires_at)
 
 

@@ -56,6 +56,7 @@ from contexts.identity.use_cases import (
     RotateApiKey,
 )
 from shared.audit.trail import record_change
+from shared.cache.valkey import ValkeyCache
 from shared.persistence.identifiers import new_id
 from shared.persistence.unit_of_work import atomic
 from shared.resilience.attempts import SharedAttempts
@@ -64,7 +65,7 @@ from shared.saga.registry import register
 
 accounts = DjangoAccounts()
 token_families = DjangoTokenFamilies()
-api_keys = DjangoApiKeys()
+api_keys = DjangoApiKeys(ValkeyCache(name="api_keys", url=settings.REDIS_URL))
 link_requests = DjangoLinkRequests()
 own_records = DjangoOwnRecords()
 staff = DjangoStaffList()

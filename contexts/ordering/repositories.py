@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 
 from contexts.ordering.domain import (
     Address,
@@ -23,13 +23,13 @@ from contexts.ordering.domain import (
 )
 from contexts.ordering.events import OrderCancelled
 from contexts.ordering.models import NoteRow, OrderLineRow, OrderRow, ShippingMethodRow
-from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.live.telling import tell_followers_after_commit
 from shared.outbox.messages import publish_events_of
 from shared.outbox.redaction import redact
 from shared.persistence.inserts import Insert
 from shared.persistence.reads import CompiledRead
+from shared.persistence.updates import VersionedUpdate
 from shared.saga.queries import reasons_given_up
 
 ROWS_AT_ONCE = 200
@@ -78,6 +78,7 @@ INSERT_ORDER = Insert.into(
     "version",
     *WHAT_CHANGES,
 )
+UPDATE_ORDER = VersionedUpdate.of(OrderRow, *WHAT_CHANGES)
 INSERT_LINES = Insert.into(
     OrderLineRow,
     "id",
@@ -134,7 +135,7 @@ class DjangoOrders:
                     order.total.minor,
                     order.placed_at,
                     1,
-                    *_what_changes(order).values(),
+                    *_what_changes(order),
                 )
             ]
         )
@@ -156,11 +157,7 @@ class DjangoOrders:
         )
 
     def _update(self, order: Order) -> None:
-        updated = OrderRow.objects.filter(id=order.id, version=order.version).update(
-            version=F("version") + 1, **_what_changes(order)
-        )
-        if not updated:
-            raise LostRace
+        UPDATE_ORDER.row(order.id, version=order.version, values=_what_changes(order))
 
 
 class DjangoShippingMethods:
@@ -220,26 +217,20 @@ def _insert_notes_of(order: Order) -> None:
     )
 
 
-def _what_changes(order: Order) -> dict[str, Any]:
-    """Return the columns that may change after the order was placed."""
-    return dict(
-        zip(
-            WHAT_CHANGES,
-            (
-                order.status.value,
-                order.payment.id,
-                order.payment.status.value,
-                order.payment.authorized.minor,
-                order.payment.captured.minor,
-                order.payment.refunded.minor,
-                order.payment.failure_code,
-                order.fulfillment_status.value,
-                order.cancelled_at,
-                order.cancel_reason,
-                order.sequence,
-            ),
-            strict=True,
-        )
+def _what_changes(order: Order) -> tuple[Any, ...]:
+    """Return the values of WHAT_CHANGES, the columns that may change after the order was placed."""
+    return (
+        order.status.value,
+        order.payment.id,
+        order.payment.status.value,
+        order.payment.authorized.minor,
+        order.payment.captured.minor,
+        order.payment.refunded.minor,
+        order.payment.failure_code,
+        order.fulfillment_status.value,
+        order.cancelled_at,
+        order.cancel_reason,
+        order.sequence,
     )
 
 

@@ -12,9 +12,11 @@ from contexts.payments.domain import PaymentNotFound, PaymentStatus
 from contexts.payments.models import PaymentRow
 from shared.domain.money import Money
 from shared.persistence.plans import planned_for_its_values
+from shared.persistence.reads import CompiledRead
 
 #: A payment that is open for longer should be looked at: checkouts settle theirs within seconds.
 OVERDUE_AFTER = timedelta(minutes=5)
+OF_ORDER = CompiledRead(lambda order_id: PaymentRow.objects.filter(order_id=order_id), UUID(int=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +36,12 @@ class PaymentView:
 
 def payment_of(*, order_id: UUID) -> PaymentView | None:
     """Return the order's payment, if there is one."""
-    found = (
-        PaymentRow.objects.filter(order_id=order_id)
-        .values_list("id", "status", "amount_minor", "currency", "failure_code")
-        .first()
-    )
-    if found is None:
+    row = OF_ORDER.first(order_id)
+    if row is None:
         return None
-    id_, status, amount_minor, currency, failure_code = found
-    return PaymentView(id=id_, status=status, amount=Money(amount_minor, currency), failure_code=failure_code)
+    return PaymentView(
+        id=row.id, status=row.status, amount=Money(row.amount_minor, row.currency), failure_code=row.failure_code
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from django.db.models import F
-
 from contexts.payments.domain import (
     Operation,
     OperationKind,
@@ -15,11 +13,11 @@ from contexts.payments.domain import (
     PaymentStatus,
 )
 from contexts.payments.models import OperationRow, PaymentRow
-from shared.domain.errors import LostRace
 from shared.domain.money import Money
 from shared.outbox.messages import publish_events_of
 from shared.persistence.inserts import Insert
 from shared.persistence.reads import CompiledRead
+from shared.persistence.updates import VersionedUpdate
 
 EXAMPLE = UUID(int=0)
 BY_ID = CompiledRead(lambda payment_id: PaymentRow.objects.select_for_update().filter(id=payment_id), EXAMPLE)
@@ -30,6 +28,7 @@ WHAT_CHANGES = ("status", "reference", "failure_code", "is_given_up", "sequence"
 INSERT_PAYMENT = Insert.into(
     PaymentRow, "id", "order_id", "method", "currency", "amount_minor", "created_at", "version", *WHAT_CHANGES
 )
+UPDATE_PAYMENT = VersionedUpdate.of(PaymentRow, *WHAT_CHANGES)
 UPSERT_OPERATIONS = Insert.into(
     OperationRow,
     *("payment", "kind", "key", "status", "attempted_at", "failure_code"),
@@ -77,10 +76,8 @@ class DjangoPayments:
                     )
                 ]
             )
-        elif not PaymentRow.objects.filter(id=payment.id, version=payment.version).update(
-            version=F("version") + 1, **dict(zip(WHAT_CHANGES, changing, strict=True))
-        ):
-            raise LostRace
+        else:
+            UPDATE_PAYMENT.row(payment.id, version=payment.version, values=changing)
         payment.version += 1
         self._save_operations(payment)
         publish_events_of(payment)

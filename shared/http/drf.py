@@ -11,7 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from shared.http.auth import Caller, InsufficientScope, authenticate, scopes_of_staff
+from shared.http.auth import SAFE_METHODS, Caller, InsufficientScope, authenticate, scopes_of_staff
 from shared.http.failures import METHOD_NOT_ALLOWED, InvalidValues, MissingToken, pointer_to, problem_of_failure
 from shared.http.json import MalformedRequest, read_json
 from shared.http.problems import Problem, problem_of, problem_response
@@ -56,7 +56,7 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != "bearer":
             return None
-        caller = authenticate(token.strip())
+        caller = authenticate(token.strip(), only_reads=request.method in SAFE_METHODS)
         return Operator(caller), caller
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature

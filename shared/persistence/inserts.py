@@ -98,7 +98,7 @@ def _statement_of(pending: Sequence[_Pending]) -> Statement:
     """Make one statement of the inserts: all but the last are common table expressions, which always run."""
     return Statement(
         _text_of(tuple((each.insert, len(each.rows)) for each in pending)),
-        [_adapted(value) for each in pending for row in each.rows for value in row],
+        [adapted(value) for each in pending for row in each.rows for value in row],
         contested=frozenset(each.insert.contested for each in pending if each.insert.contested),
     )
 
@@ -112,7 +112,7 @@ def _text_of(inserts: tuple[tuple[Insert, int], ...]) -> str:
     return text
 
 
-def _adapted(value: Any) -> Any:
+def adapted(value: Any) -> Any:
     """Give numbers one type, whatever their size, so that the statement is prepared once; make JSON of mappings."""
     if type(value) is int:
         return Int8(value)

@@ -122,6 +122,9 @@ class InMemoryApiKeys:
     def find_by_key_id(self, key_id: str) -> ApiKey | None:
         return next((deepcopy(key) for key in self.kept.values() if key.key_id == key_id), None)
 
+    def recall_by_key_id(self, key_id: str) -> ApiKey | None:
+        return self.find_by_key_id(key_id)
+
     def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
         return [deepcopy(key) for key in self.kept.values() if key.name == name and key.revoked_at is None]
 

@@ -2,8 +2,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 
 from contexts.identity.domain import (
@@ -18,6 +20,7 @@ from contexts.identity.models import RefreshTokenRow
 from contexts.identity.ports import Accounts, ApiKeys, TokenFamilies
 from contexts.identity.repositories import DjangoAccounts, DjangoApiKeys, DjangoTokenFamilies
 from contexts.identity.wiring import issue_tokens, refresh_tokens
+from shared.cache.valkey import ValkeyCache
 from shared.domain.errors import LostRace
 from shared.outbox.messages import history_of
 from shared.persistence.identifiers import new_id
@@ -58,7 +61,7 @@ def keys(request: pytest.FixtureRequest) -> ApiKeys:
     if request.param == "memory":
         return InMemoryApiKeys()
     request.getfixturevalue("db")
-    return DjangoApiKeys()
+    return DjangoApiKeys(ValkeyCache(name=uuid4().hex, url=settings.REDIS_URL))
 
 
 class TestAccounts:

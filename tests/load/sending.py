@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from tempfile import TemporaryFile
 
 from tests.journeys.orders import an_order
 from tests.journeys.system import ROOT, System
@@ -24,15 +25,17 @@ def load(
     """Have the load generator send the requests; fail when one is not answered with success."""
     told = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     whom = [str(system.port), token or system.api_key, str(connections), str(seconds)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.load.http_load", *whom, *told],
-        cwd=ROOT,
-        input="\n".join(json.dumps(asdict(template)) for template in templates),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    result = Result(**json.loads(done.stdout))
+    with TemporaryFile("w+") as answer:  # a pipe loses what is written past 64 KiB once uvloop has closed its io_uring
+        subprocess.run(
+            [sys.executable, "-m", "tests.load.http_load", *whom, *told],
+            cwd=ROOT,
+            input="\n".join(json.dumps(asdict(template)) for template in templates),
+            stdout=answer,
+            text=True,
+            check=True,
+        )
+        answer.seek(0)
+        result = Result(**json.load(answer))
     assert all(status.startswith("2") for status in result.statuses), result.statuses
     return result
 

@@ -420,9 +420,9 @@ ORDERS_ARE_SAFE = (
         guarantee="G1, G2",
         edits=(
             Edit(
-                "contexts/ordering/repositories.py",
-                "OrderRow.objects.filter(id=order.id, version=order.version).update(",
-                "OrderRow.objects.filter(id=order.id).update(",
+                "shared/persistence/updates.py",
+                "WHERE id = %s AND version = %s",
+                "WHERE id = %s AND %s >= 0",
             ),
         ),
         tests=("tests/ordering/test_orders.py", GUARD_TESTS),

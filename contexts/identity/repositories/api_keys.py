@@ -1,14 +1,20 @@
-"""API keys in PostgreSQL."""
+"""API keys in PostgreSQL; who only reads is known by what is remembered of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
+from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
+from pydantic import BaseModel, ConfigDict
 
 from contexts.identity.domain import USE_NOTED_EVERY, ApiKey, ApiKeyNotFound
 from contexts.identity.models import ApiKeyRow
 from shared.domain.errors import LostRace
+from shared.domain.ports import Cache
 from shared.outbox.messages import publish_events_of
 from shared.persistence.reads import CompiledRead
 
@@ -16,8 +22,29 @@ from shared.persistence.reads import CompiledRead
 KEY_BY_ITS_ID = CompiledRead(lambda key_id: ApiKeyRow.objects.filter(key_id=key_id), "")
 
 
+class _Remembered(BaseModel):
+    """A row as it stands in the cache."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    version: int
+    sequence: int
+    key_id: str
+    secret_hash: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class DjangoApiKeys:
-    """API keys in ``identity_api_key``."""
+    """API keys in ``identity_api_key``, and how they stood some seconds ago in the cache."""
+
+    cache: Cache
 
     def get(self, api_key_id: UUID) -> ApiKey:
         """Return the key, locked for this unit of work, or raise ApiKeyNotFound."""
@@ -30,6 +57,16 @@ class DjangoApiKeys:
         """Return the key with that public part as it stands, not locked."""
         row = KEY_BY_ITS_ID.first(key_id)
         return _key_of(row) if row else None
+
+    def recall_by_key_id(self, key_id: str) -> ApiKey | None:
+        """Return the key with that public part as it stood at most API_KEYS_REMEMBERED ago."""
+        try:
+            answer = self.cache.remember(
+                key_id, seconds=settings.API_KEYS_REMEMBERED.total_seconds(), load=partial(self._written, key_id)
+            )
+        except ApiKeyNotFound:
+            return None
+        return _key_of(_Remembered.model_validate_json(answer))
 
     def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
         """Return the keys of that name that were not revoked, locked for this unit of work."""
@@ -60,14 +97,22 @@ class DjangoApiKeys:
             raise LostRace(api_key_id=key.id)
         key.version += 1
         publish_events_of(key)
+        transaction.on_commit(partial(self.cache.forget, key.key_id))
 
     def note_use(self, key: ApiKey, *, at: datetime) -> None:
         """Write down that the key was used; the condition keeps a burst of requests to one write."""
         is_old = Q(last_used_at=None) | Q(last_used_at__lte=at - USE_NOTED_EVERY)
         ApiKeyRow.objects.filter(is_old, pk=key.id).update(last_used_at=at)
+        transaction.on_commit(partial(self.cache.forget, key.key_id))
+
+    def _written(self, key_id: str) -> bytes:
+        row = KEY_BY_ITS_ID.first(key_id)
+        if row is None:
+            raise ApiKeyNotFound  # who guesses keys leaves nothing behind
+        return _Remembered.model_validate(row).model_dump_json().encode()
 
 
-def _key_of(row: ApiKeyRow) -> ApiKey:
+def _key_of(row: ApiKeyRow | _Remembered) -> ApiKey:
     return ApiKey(
         id=row.id,
         version=row.version,

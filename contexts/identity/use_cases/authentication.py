@@ -18,14 +18,14 @@ class Authenticate:
     access_tokens: AccessTokens
     now: Clock
 
-    def __call__(self, *, token: str) -> Principal:
-        """Return who it is, or raise InvalidToken."""
-        return self._server(token) if token.startswith(KEY_PREFIX) else self._person(token)
+    def __call__(self, *, token: str, only_reads: bool = False) -> Principal:
+        """Return who it is, or raise InvalidToken; a key that is only to read may be remembered."""
+        return self._server(token, only_reads=only_reads) if token.startswith(KEY_PREFIX) else self._person(token)
 
-    def _server(self, token: str) -> Principal:
+    def _server(self, token: str, *, only_reads: bool) -> Principal:
         now = self.now()
         key_id, secret = parts_of_key(token)
-        key = self.api_keys.find_by_key_id(key_id)
+        key = self.api_keys.recall_by_key_id(key_id) if only_reads else self.api_keys.find_by_key_id(key_id)
         if key is None or not key.admits(secret=secret, at=now):
             raise InvalidToken
         if key.use_is_worth_noting(at=now):

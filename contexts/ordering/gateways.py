@@ -7,6 +7,7 @@ from contexts.catalog import public as catalog
 from contexts.identity import public as identity
 from contexts.inventory import public as inventory
 from contexts.ordering.domain import CustomerId, OrderId, OrderPayment, PaymentMeans, PaymentStatus, Quote
+from contexts.ordering.ports import Authorization
 from contexts.payments import public as payments
 from shared.domain.money import Money
 
@@ -41,10 +42,8 @@ class PaymentsOfOrders:
         """Tell whether orders can be paid by this method."""
         return payments.accepts(method=method)
 
-    def authorize(
-        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
-    ) -> Literal["authorized", "pending"]:
-        """Have the provider reserve the amount, once per key; refuse with payment_declined. Calls out."""
+    def authorize(self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str) -> Authorization:
+        """Store in this unit of work that the amount is to be reserved, once per order, or refuse."""
         return payments.authorize_payment(
             order_id=order_id, amount=amount, method=means.method, token=means.token, key=key
         )

@@ -13,6 +13,7 @@ from contexts.ordering.domain import (
     Quote,
     ShippingMethod,
 )
+from shared.domain.errors import DomainError
 from shared.domain.money import Money
 
 
@@ -63,16 +64,28 @@ class Stock(Protocol):
         """Make the promise lasting in this unit of work, or refuse with hold_expired."""
 
 
+class AuthorizationReply(Protocol):
+    """What the provider said."""
+
+    def note(self) -> Literal["authorized", "pending"] | DomainError:
+        """Keep the answer in this unit of work; return why there will be no money, if so: payment_declined."""
+
+
+class Authorization(Protocol):
+    """A request to the provider whose intent is stored."""
+
+    def ask(self) -> AuthorizationReply:
+        """Have the provider reserve the amount. Calls out."""
+
+
 class Payments(Protocol):
     """The money side of an order."""
 
     def accepts(self, method: str) -> bool:
         """Tell whether orders can be paid by this method."""
 
-    def authorize(
-        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
-    ) -> Literal["authorized", "pending"]:
-        """Have the provider reserve the amount, once per key; refuse with payment_declined. Calls out."""
+    def authorize(self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str) -> Authorization:
+        """Store in this unit of work that the amount is to be reserved, once per order, or refuse."""
 
     def refuse(
         self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from contexts.ordering.domain import ANYONE, Order, OrderId, OrderPayment, PaymentMeans
-from contexts.ordering.ports import Orders, Payments, Stock
+from contexts.ordering.ports import Authorization, AuthorizationReply, Orders, Payments, Stock
+from shared.domain.errors import DomainError
 from shared.domain.money import Money
 from shared.domain.ports import Clock
-from shared.domain.saga import Local, Remote, Saga, SagaRun, Stage, Wait
+from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Stage, Wait
 
 ASK_AGAIN = Wait(pause=timedelta(seconds=1))
 
@@ -29,7 +30,12 @@ class Checkout:
             stages=(
                 Stage(step=Local(name="secure_stock", do=self.secure_stock)),
                 Stage(
-                    step=Remote(name="authorize_payment", do=self.authorize_payment),
+                    step=Exchange(
+                        name="authorize_payment",
+                        begin=self.begin_authorization,
+                        ask=self.ask_provider,
+                        note=self.note_answer,
+                    ),
                     undo=Remote(name="void_payment", do=self.void_payment),
                 ),
                 Stage(step=Local(name="confirm_order", do=self.confirm_order), pivot=True),
@@ -43,15 +49,28 @@ class Checkout:
         self._order(run).must_be_open()
         self.stock.secure(order_id=OrderId(run.subject_id))
 
-    def authorize_payment(self, run: SagaRun, key: str) -> Wait | None:
-        """Have the provider reserve the total."""
-        payment = self.payments.authorize(
+    def begin_authorization(self, run: SagaRun, key: str) -> Authorization:
+        """Store that the provider is to be asked to reserve the total."""
+        return self.payments.authorize(
             order_id=OrderId(run.subject_id),
             amount=_amount_of(run),
             means=_means_of(run),
             key=key,
         )
-        return ASK_AGAIN if payment == "pending" else None
+
+    def ask_provider(self, authorization: Authorization) -> AuthorizationReply:
+        """Have the provider reserve the total."""
+        return authorization.ask()
+
+    def note_answer(self, run: SagaRun, reply: AuthorizationReply) -> Wait | DomainError | None:  # noqa: ARG002 - a step
+        """Keep what the provider said, and go on, ask again or give up accordingly."""
+        match reply.note():
+            case "authorized":
+                return None
+            case "pending":
+                return ASK_AGAIN
+            case refusal:
+                return refusal
 
     def void_payment(self, run: SagaRun, key: str) -> Wait | None:
         """Have the provider give the reservation up."""

@@ -6,9 +6,10 @@ from uuid import UUID
 from contexts.payments import queries, wiring
 from contexts.payments.domain import OrderId
 from contexts.payments.queries import PaymentView
+from contexts.payments.use_cases import Authorization
 from shared.domain.money import Money
 
-__all__ = ["PaymentView", "accepts", "authorize_payment", "payment_of", "refuse_payment"]
+__all__ = ["Authorization", "PaymentView", "accepts", "authorize_payment", "payment_of", "refuse_payment"]
 
 
 def accepts(*, method: str) -> bool:
@@ -16,10 +17,11 @@ def accepts(*, method: str) -> bool:
     return wiring.gateways.accepts(method)
 
 
-def authorize_payment(
-    *, order_id: UUID, amount: Money, method: str, token: str, key: str
-) -> Literal["authorized", "pending"]:
-    """Have the provider reserve the amount, once per order. Calls out; refuses with payment_declined."""
+def authorize_payment(*, order_id: UUID, amount: Money, method: str, token: str, key: str) -> Authorization:
+    """Store in the caller's unit of work that the provider is to reserve the amount, once per order.
+
+    Refuses with payment_given_up. What is returned asks the provider, and what that returns notes the answer.
+    """
     return wiring.authorize_payment(order_id=OrderId(order_id), amount=amount, method=method, token=token, key=key)
 
 

@@ -1,9 +1,18 @@
 """What can be done about the money: the intent is committed first, then the provider is asked, then the answer is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from contexts.payments.domain import OperationKind, OrderId, Outcome, Payment, PaymentId, PaymentStatus
+from contexts.payments.domain import (
+    OperationKind,
+    OrderId,
+    Outcome,
+    Payment,
+    PaymentDeclined,
+    PaymentGivenUp,
+    PaymentId,
+    PaymentStatus,
+)
 from contexts.payments.ports import PaymentGateways, Payments
 from shared.domain.errors import OutcomeUnknown
 from shared.domain.money import Money
@@ -12,7 +21,10 @@ from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class AuthorizePayment:
-    """Have the provider reserve what an order costs, once, however often this is called."""
+    """Have the provider reserve what an order costs, once, however often this is called.
+
+    The intent is stored in the caller's unit of work; what is returned asks the provider and then notes the answer.
+    """
 
     payments: Payments
     gateways: PaymentGateways
@@ -21,16 +33,7 @@ class AuthorizePayment:
     new_id: NewId
     now: Clock
 
-    def __call__(
-        self, *, order_id: OrderId, amount: Money, method: str, token: str, key: str
-    ) -> Literal["authorized", "pending"]:
-        payment, was_asked = self._intend(order_id=order_id, amount=amount, method=method, key=key)
-        if not payment.is_settled:
-            payment = self._ask(payment, token=token, was_asked=was_asked)
-        payment.must_be_authorized()
-        return "authorized" if payment.status is PaymentStatus.AUTHORIZED else "pending"
-
-    def _intend(self, *, order_id: OrderId, amount: Money, method: str, key: str) -> tuple[Payment, bool]:
+    def __call__(self, *, order_id: OrderId, amount: Money, method: str, token: str, key: str) -> "Authorization":
         with self.unit_of_work():
             payment = self.payments.for_order(order_id) or Payment.open(
                 id=PaymentId(self.new_id()), order_id=order_id, method=method, amount=amount, at=self.now()
@@ -39,34 +42,67 @@ class AuthorizePayment:
             if not payment.is_settled:
                 payment.attempt_authorization(key=key, at=self.now())
                 self.payments.save(payment)
-        return payment, was_asked
+        return Authorization(use_case=self, payment=payment, token=token, was_asked=was_asked)
 
-    def _ask(self, payment: Payment, *, token: str, was_asked: bool) -> Payment:
-        key = payment.key_of(OperationKind.AUTHORIZE)
-        gateway = self.gateways.serving(payment.method)
-        try:
-            outcome = gateway.find(key=key) if was_asked else None
-            if outcome is None:
-                payment.must_be_fresh(at=self.now())
-                outcome = gateway.authorize(
-                    key=key, amount=payment.amount, token=token, reference=str(payment.order_id)
-                )
-        except OutcomeUnknown:
-            with self.unit_of_work():
-                payment = self._again(payment)
-                payment.lose_sight(at=self.now())
-                self.payments.save(payment)
-            raise
-        with self.unit_of_work():
-            payment = self._again(payment)
-            payment.settle_authorization(outcome, at=self.now())
-            self.payments.save(payment)
-            if payment.holds_unwanted_money:
-                self.begin_voiding(subject_id=payment.id, data={"order_id": str(payment.order_id)})
-        return payment
-
-    def _again(self, payment: Payment) -> Payment:
+    def again(self, payment: Payment) -> Payment:
+        """Return the payment as it stands now, locked for this unit of work."""
         return self.payments.for_order(payment.order_id) or payment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """A request to the provider whose intent is stored."""
+
+    use_case: AuthorizePayment = field(repr=False)
+    payment: Payment
+    token: str = field(repr=False)
+    was_asked: bool
+
+    def ask(self) -> "AuthorizationReply":
+        """Have the provider reserve the amount, or find out whether it has; call this outside any unit of work."""
+        outcome = None if self.payment.is_settled else self._outcome()
+        return AuthorizationReply(use_case=self.use_case, payment=self.payment, outcome=outcome)
+
+    def _outcome(self) -> Outcome:
+        key, payment, now = self.payment.key_of(OperationKind.AUTHORIZE), self.payment, self.use_case.now
+        gateway = self.use_case.gateways.serving(payment.method)
+        try:
+            found = gateway.find(key=key) if self.was_asked else None
+            if found is not None:
+                return found
+            payment.must_be_fresh(at=now())
+            return gateway.authorize(key=key, amount=payment.amount, token=self.token, reference=str(payment.order_id))
+        except OutcomeUnknown:
+            with self.use_case.unit_of_work():
+                payment = self.use_case.again(payment)
+                payment.lose_sight(at=now())
+                self.use_case.payments.save(payment)
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationReply:
+    """What the provider said; None where the payment was settled before."""
+
+    use_case: AuthorizePayment = field(repr=False)
+    payment: Payment
+    outcome: Outcome | None
+
+    def note(self) -> Literal["authorized", "pending"] | PaymentDeclined | PaymentGivenUp:
+        """Keep the answer, in the caller's unit of work, and tell whether there will be money; else why not."""
+        use_case = self.use_case
+        with use_case.unit_of_work():
+            payment = use_case.again(self.payment)
+            if self.outcome is not None:
+                payment.settle_authorization(self.outcome, at=use_case.now())
+                use_case.payments.save(payment)
+                if payment.holds_unwanted_money:
+                    use_case.begin_voiding(subject_id=payment.id, data={"order_id": str(payment.order_id)})
+        try:
+            payment.must_be_authorized()
+        except (PaymentDeclined, PaymentGivenUp) as refusal:
+            return refusal
+        return "authorized" if payment.status is PaymentStatus.AUTHORIZED else "pending"
 
 
 @dataclass(frozen=True, slots=True)

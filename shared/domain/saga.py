@@ -1,16 +1,22 @@
 """The words in which a context declares a durable process (Garcia-Molina and Salem, "Sagas", 1987).
 
 A *local* step commits its effect and its completion together. A *remote* step commits its intent and its
-key first, calls the other system outside any transaction, and then commits the outcome. Whatever is
-killed in between is resumed from the tables, with the same key.
+key first, calls the other system outside any transaction, and then commits the outcome. An *exchange* is a remote
+step whose own records of intent and outcome are part of these two commits. Whatever is killed in between is resumed
+from the tables, with the same key.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from shared.domain.errors import DomainError
 from shared.domain.model import Primitive
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +56,22 @@ class Remote:
     do: RemoteWork
 
 
-Step = Local | Remote
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange(Generic[Question, Answer]):
+    """A step in another system that keeps records of its own about what it asked and what it was told.
+
+    ``begin`` runs in the transaction that stores the intent; a DomainError refuses the step. ``ask`` calls the other
+    system, outside any transaction. ``note`` runs in the transaction that stores the outcome, also for a worker that
+    has lost the process meanwhile, and returns a refusal instead of raising it, so that what it wrote stays.
+    """
+
+    name: str
+    begin: Callable[[SagaRun, str], Question]
+    ask: Callable[[Question], Answer]
+    note: Callable[[SagaRun, Answer], Wait | DomainError | None]
+
+
+Step = Local | Remote | Exchange[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ killed anywhere leaves a lease that runs out; the next worker repeats the call i
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,7 +18,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from shared.domain.errors import DomainError, LostRace, OutcomeUnknown
-from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
+from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Step, Wait
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
 from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, savepoint
@@ -53,9 +54,10 @@ class _Call:
     saga_id: UUID
     saga: str
     lease: UUID
-    step: Remote
+    step: Remote | Exchange[Any, Any]
     run: SagaRun
     key: str
+    question: object
     context: WorkContext
 
 
@@ -69,7 +71,15 @@ class _Failed:
     error: Exception
 
 
-_Outcome = None | Wait | _Refused | _Failed
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What the other system said in an exchange, to be noted where the outcome is stored."""
+
+    answer: object
+
+
+_Verdict = None | Wait | _Refused | _Failed
+_Outcome = _Verdict | _Answered
 
 
 def advance(saga_id: UUID) -> None:
@@ -103,16 +113,23 @@ def _take(saga_id: UUID, lease: UUID) -> _Call | None:
 
 def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
     row = leased_saga(call.saga_id, call.lease)
-    if row is None:
-        _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
-        return None
-    with working_as(_context_of(row)):
-        return _settled(row, call, outcome)
+    with working_as(call.context):
+        verdict = _noted(call, outcome.answer) if isinstance(outcome, _Answered) else outcome
+        if row is not None:
+            return _settled(row, call, verdict)
+    _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
+    return None
 
 
-def _settled(row: SagaRow, call: _Call, outcome: _Outcome) -> _Call | None:
-    """Note what came of the call, and go on from there."""
-    match outcome:
+def _noted(call: _Call, answer: object) -> _Verdict:
+    """Have the step keep what it was told, which is true whoever has the process by now."""
+    verdict = cast(Exchange[Any, Any], call.step).note(call.run, answer)
+    return _Refused(verdict) if isinstance(verdict, DomainError) else verdict
+
+
+def _settled(row: SagaRow, call: _Call, verdict: _Verdict) -> _Call | None:
+    """Store what came of the call, and go on from there."""
+    match verdict:
         case Wait(pause=pause):
             _put_back(row, pause=pause)
             return None
@@ -125,9 +142,7 @@ def _settled(row: SagaRow, call: _Call, outcome: _Outcome) -> _Call | None:
                 _mark_unsettled(row, call.step, refusal)
                 _put_back(row, pause=pause_after(row.attempts), error=refusal)
                 return None
-            change_step(row, call.step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
-            tell_of_step(row, call.step.name, "refused")
-            give_up(row, reason=refusal.code, reached=row.stage)
+            _refuse(row, call.step, refusal)
         case None:
             change_step(row, call.step.name, SagaStepRow.Status.DONE)
             tell_of_step(row, call.step.name, "done")
@@ -141,40 +156,56 @@ def _progress(row: SagaRow) -> _Call | None:
     if getattr(row, "is_overdue", False) and may_give_up(saga, row):
         give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
     while (step := next_step(saga, row)) is not None:
-        if isinstance(step, Remote):
-            return _intend(row, step)
-        failure = _run_local(saga, row, step)
-        if failure is not None:
-            _put_back_after_failure(row, failure)
+        try:
+            question = _do_what_is_local(row, step)
+        except DomainError as refusal:
+            if not may_give_up(saga, row):
+                _put_back_after_failure(row, refusal)
+                return None
+            _refuse(row, step, refusal)
+            continue
+        except (LostRace, OperationalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
+            _put_back_after_failure(row, error)
             return None
+        if not isinstance(step, Local):
+            return _intend(row, step, question)
+        insert_step(row, step.name, SagaStepRow.Status.DONE)
+        tell_of_step(row, step.name, "done")
+        move_on(row)
     _finish(row)
     return None
 
 
-def _run_local(saga: Saga, row: SagaRow, step: Local) -> Exception | None:
-    """Run the step in a savepoint, so that its failure takes nothing else with it; return the failure."""
-    try:
-        with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():
-            step.do(_run_of(row))
-    except DomainError as refusal:
-        if not may_give_up(saga, row):
-            return refusal
-        insert_step(row, step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
-        tell_of_step(row, step.name, "refused")
-        give_up(row, reason=refusal.code, reached=row.stage)
-        return None
-    except (LostRace, OperationalError):
-        raise
-    except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
-        return error
-    insert_step(row, step.name, SagaStepRow.Status.DONE)
-    tell_of_step(row, step.name, "done")
-    move_on(row)
+def _do_what_is_local(row: SagaRow, step: Step) -> object:
+    """Run what the step does here in a savepoint, so that its failure takes nothing else with it."""
+    match step:
+        case Local():
+            with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():
+                step.do(_run_of(row))
+        case Exchange():
+            with savepoint():
+                return step.begin(_run_of(row), _key_of(row, step))
     return None
 
 
-def _intend(row: SagaRow, step: Remote) -> _Call:
-    key = f"{row.name}:{row.subject_id}:{step.name}"
+def _refuse(row: SagaRow, step: Step, refusal: DomainError) -> None:
+    """Turn round, for the step that comes next cannot be done."""
+    if row.attempts == 0:
+        insert_step(row, step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
+    else:
+        change_step(row, step.name, SagaStepRow.Status.REFUSED, error=refusal.code)
+    tell_of_step(row, step.name, "refused")
+    give_up(row, reason=refusal.code, reached=row.stage)
+
+
+def _key_of(row: SagaRow, step: Step) -> str:
+    return f"{row.name}:{row.subject_id}:{step.name}"
+
+
+def _intend(row: SagaRow, step: Remote | Exchange[Any, Any], question: object) -> _Call:
+    key = _key_of(row, step)
     if row.attempts == 0:
         insert_step(row, step.name, SagaStepRow.Status.INTENDED, key=key)
     else:
@@ -189,6 +220,7 @@ def _intend(row: SagaRow, step: Remote) -> _Call:
         step=step,
         run=_run_of(row),
         key=key,
+        question=question,
         context=_context_of(row),
     )
 
@@ -198,9 +230,12 @@ def _make(call: _Call) -> _Outcome:
     try:
         with working_as(call.context), traced(f"{call.saga} {call.step.name}", kind="consumer"):
             crash_point("saga.before_call")
-            answer = call.step.do(call.run, call.key)
+            if isinstance(call.step, Exchange):
+                outcome: _Outcome = _Answered(call.step.ask(call.question))
+            else:
+                outcome = call.step.do(call.run, call.key)
             crash_point("saga.after_call")
-            return answer
+            return outcome
     except DomainError as refusal:
         return _Refused(refusal)
     except Exception as error:  # noqa: BLE001 - counted, and the call is made again with the same key

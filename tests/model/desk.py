@@ -22,7 +22,7 @@ from contexts.payments.domain import OrderId as OrderIdOfPayments
 from contexts.payments.events import PaymentAuthorized, PaymentBecameUnknown, PaymentDeclined, PaymentVoided
 from contexts.payments.ports import PaymentGateway, Payments
 from contexts.payments.sagas import Voiding
-from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
+from contexts.payments.use_cases import Authorization, AuthorizePayment, RefusePayment, ReturnMoney, VoidPayment
 from shared.domain.model import Event
 from shared.domain.money import Money
 from shared.domain.ports import AuditTrail, Clock, NewId, StartSaga, UnitOfWork
@@ -248,9 +248,7 @@ class PaymentsOfOrders:
     def accepts(self, method: str) -> bool:
         return self.authorize_payment.gateways.accepts(method)
 
-    def authorize(
-        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
-    ) -> Literal["authorized", "pending"]:
+    def authorize(self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str) -> Authorization:
         return self.authorize_payment(
             order_id=OrderIdOfPayments(order_id), amount=amount, method=means.method, token=means.token, key=key
         )

@@ -14,10 +14,10 @@ from contexts.ordering.sagas import Checkout
 from contexts.payments.domain import OrderId as OrderIdOfPayments
 from contexts.payments.domain import Outcome, OutcomeStatus
 from contexts.payments.ports import PaymentGateway
-from contexts.payments.use_cases import AuthorizePayment, VoidPayment
+from contexts.payments.use_cases import Authorization, AuthorizationReply, AuthorizePayment, VoidPayment
 from shared.domain.errors import DomainError, OutcomeUnknown
 from shared.domain.money import Money
-from shared.domain.saga import Saga, SagaRun
+from shared.domain.saga import SagaRun
 from tests.inventory.fakes import Hold
 from tests.model.desk import Desk, PaymentsOfOrders, Reaction
 from tests.model.memory import InMemoryShop, StockItems
@@ -80,15 +80,6 @@ class KeepsHoldsSoft(Desk):
 
         stock.harden_holds_of = leave_soft  # type: ignore[method-assign]
         return stock
-
-
-class ForgetsToUndoTheVoid(Desk):
-    """Has no way back from an authorised payment."""
-
-    @cached_property
-    def checkout_saga(self) -> Saga:
-        saga = self.checkout.saga
-        return replace(saga, stages=tuple(replace(stage, undo=None) for stage in saga.stages))
 
 
 class ForgetsToReturnMoney(Desk):
@@ -206,13 +197,18 @@ class AsksInsideTheTransaction(Desk):
         right = super().payments
         unit_of_work = self.on.unit_of_work
 
-        class Locked(AuthorizePayment):
-            def __call__(self, **values: Any) -> Literal["authorized", "pending"]:
+        class Locked(Authorization):
+            def ask(self) -> AuthorizationReply:
                 with unit_of_work():
-                    return AuthorizePayment.__call__(self, **values)
+                    return Authorization.ask(self)
+
+        class AsksLocked(AuthorizePayment):
+            def __call__(self, **values: Any) -> Authorization:
+                right = AuthorizePayment.__call__(self, **values)
+                return Locked(**{name: getattr(right, name) for name in Authorization.__slots__})
 
         authorize = self.authorize_payment
-        return replace(right, authorize_payment=Locked(*(getattr(authorize, name) for name in authorize.__slots__)))
+        return replace(right, authorize_payment=AsksLocked(*(getattr(authorize, name) for name in authorize.__slots__)))
 
 
 class MarksBeforeTheEffect(InMemoryShop):
@@ -272,7 +268,6 @@ FAULTS = (
     Fault(ReleasesTwice, "oversold|held is not the sum of the open holds"),
     Fault(HoldsWithoutCondition, "oversold", seed=8),
     Fault(KeepsHoldsSoft, "holds"),
-    Fault(ForgetsToUndoTheVoid, KEPT_MONEY, seed=4),
     Fault(ForgetsToReturnMoney, KEPT_MONEY),
     Fault(ForgetsToReleaseStock, "still holds"),
     Fault(ConfirmsCancelledOrders, "was cancelled and lives|its history is"),

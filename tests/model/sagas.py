@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from shared.domain.errors import DomainError, LostRace
 from shared.domain.model import Primitive
 from shared.domain.ports import Clock, StartSaga
-from shared.domain.saga import Local, Remote, Saga, SagaRun, Step, Wait
+from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Step, Wait
 from shared.saga.rows import LEASE
 from tests.model.shop import ProcessSeen
 
@@ -77,11 +77,17 @@ class Process:
 @dataclass(frozen=True, slots=True)
 class _Call:
     process: Process
-    step: Remote
+    step: Remote | Exchange[Any, Any]
     key: str
+    question: object
 
 
-_Outcome = None | Wait | Exception
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    answer: object
+
+
+_Outcome = None | Wait | Exception | _Answered
 
 
 @dataclass(slots=True)
@@ -165,12 +171,17 @@ class InMemorySagas:
 
     def _make(self, call: _Call) -> _Outcome:
         try:
+            if isinstance(call.step, Exchange):
+                return _Answered(call.step.ask(call.question))
             return call.step.do(call.process.run, call.key)
         except Exception as error:  # noqa: BLE001 - a refusal, or a failure that is tried again
             return error
 
     def _settle(self, call: _Call, outcome: _Outcome) -> _Call | None:
         process = self.processes[call.process.id]
+        if isinstance(outcome, _Answered):
+            assert isinstance(call.step, Exchange)
+            outcome = call.step.note(call.process.run, outcome.answer)
         if not self._is_mine(process, call):
             return None
         if isinstance(outcome, Wait):
@@ -192,36 +203,39 @@ class InMemorySagas:
             reached = process.stage + (1 if process.attempts else 0)
             process = _giving_up(process, reason="deadline_passed", reached=reached)
         while (step := process.next_step) is not None:
-            if isinstance(step, Remote):
-                return self._intend(process, step)
-            process, has_failed = self._run_local(process, step)
-            if has_failed:
-                self._put_back_after_failure(process)
-                return None
+            try:
+                question = self._do_what_is_local(process, step)
+            except LostRace:
+                raise
+            except Exception as error:  # noqa: BLE001 - a refusal, or a failure after which the step is run again
+                if not isinstance(error, DomainError) or not process.may_give_up:
+                    self._put_back_after_failure(process)
+                    return None
+                process = _giving_up(process, reason=error.code, reached=process.stage)
+                continue
+            if not isinstance(step, Local):
+                return self._intend(process, step, question)
+            process = _moved_on(process)
         ended = "undone" if process.status == "undoing" else "completed"
         self._keep(replace(process, status=ended, due_at=None, leased_until=None, lease=None, data={}))
         return None
 
-    def _run_local(self, process: Process, step: Local) -> tuple[Process, bool]:
-        """Run the step in a savepoint, so that its failure takes nothing else with it; tell whether it failed."""
-        try:
-            with self.memory.savepoint():
-                step.do(process.run)
-        except DomainError as refusal:
-            if not process.may_give_up:
-                return process, True
-            return _giving_up(process, reason=refusal.code, reached=process.stage), False
-        except LostRace:
-            raise
-        except Exception:  # noqa: BLE001 - counted, and the step is run again after a pause
-            return process, True
-        return _moved_on(process), False
+    def _do_what_is_local(self, process: Process, step: Step) -> object:
+        """Run what the step does here in a savepoint, so that its failure takes nothing else with it."""
+        match step:
+            case Local():
+                with self.memory.savepoint():
+                    step.do(process.run)
+            case Exchange():
+                with self.memory.savepoint():
+                    return step.begin(process.run, _key_of(process, step))
+        return None
 
-    def _intend(self, process: Process, step: Remote) -> _Call:
+    def _intend(self, process: Process, step: Remote | Exchange[Any, Any], question: object) -> _Call:
         until = self.now() + LEASE
         process = replace(process, attempts=process.attempts + 1, leased_until=until, due_at=until)
         self._keep(process)
-        return _Call(process, step, f"{process.saga.name}:{process.subject_id}:{step.name}")
+        return _Call(process, step, _key_of(process, step), question)
 
     def _put_back(self, process: Process, *, pause: timedelta) -> None:
         self._keep(replace(process, due_at=self.now() + pause, leased_until=None, lease=None))
@@ -242,6 +256,10 @@ class InMemorySagas:
 
 def _giving_up(process: Process, *, reason: str, reached: int) -> Process:
     return replace(process, status="undoing", reason=reason, reached=reached, stage=0, attempts=0)
+
+
+def _key_of(process: Process, step: Step) -> str:
+    return f"{process.saga.name}:{process.subject_id}:{step.name}"
 
 
 def _moved_on(process: Process) -> Process:

@@ -86,11 +86,12 @@ class TestOrderly:
 class TestLateWorker:
     """Shortest games that were once lost; each worker sleeps in the middle of its work until all is over without it."""
 
-    def test_charges_nobody_when_it_had_not_begun_the_payment(self) -> None:
-        self.play_with_worker_stopped_after(points=0)
-
-    @pytest.mark.parametrize("mood", [Mood.ASK_AND_APPROVE, Mood.LOSE_ANSWER])
+    @pytest.mark.parametrize("mood", [Mood.APPROVE, Mood.ASK_AND_APPROVE, Mood.LOSE_ANSWER])
     def test_charges_nobody_when_it_had_not_sent_the_request(self, mood: Mood) -> None:
+        self.play_with_worker_stopped_after(points=0, mood=mood)
+
+    @pytest.mark.parametrize("mood", [Mood.APPROVE, Mood.ASK_AND_APPROVE])
+    def test_charges_nobody_when_it_had_not_noted_the_answer(self, mood: Mood) -> None:
         self.play_with_worker_stopped_after(points=2, mood=mood)
 
     def play_with_worker_stopped_after(self, *, points: int, mood: Mood = Mood.APPROVE) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import ConflictError, ExternalAPIError, OutcomeUnknown
-from shared.domain.saga import Local, Remote, Saga, SagaRun, Stage, Wait
+from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Stage, Wait
 from shared.persistence.unit_of_work import atomic
 from shared.saga import registry
 from shared.saga.models import SagaRow
@@ -31,14 +31,14 @@ Entry = tuple[str | int, ...]
 Script = Mapping[str, Sequence[str]]
 
 DEADLINE = timedelta(minutes=10)
-LOCAL = ("lay wire", "remove wire", "hang lamp", "give up")
-REMOTE = ("book", "cancel", "tell")
+LOCAL = ("lay wire", "remove wire", "hang lamp", "give up", "order", "strike out")
+REMOTE = ("book", "cancel", "tell", "ask", "note", "take back", "note it")
 PAUSES = {"advance": timedelta(), "lease runs out": timedelta(seconds=61), "deadline passes": DEADLINE}
 
 locals_answer = st.lists(st.sampled_from(["done", "refuse", "fail", "die"]), max_size=2)
 remotes_answer = st.lists(st.sampled_from(["done", "refuse", "fail", "unknown", "wait", "die"]), max_size=3)
 scripts = st.fixed_dictionaries(dict.fromkeys(LOCAL, locals_answer) | dict.fromkeys(REMOTE, remotes_answer))
-actions = st.lists(st.sampled_from(tuple(PAUSES)), min_size=3, max_size=8)
+actions = st.lists(st.sampled_from(tuple(PAUSES)), min_size=3, max_size=10)
 
 
 class Refused(ConflictError):
@@ -70,12 +70,36 @@ class House:
 
         return Remote(name=name, do=do)
 
+    def exchange(self, begin: str, ask: str, note: str) -> Exchange[str, Entry]:
+        def do_begin(run: SagaRun, key: str) -> str:
+            self.story.append((begin, run.reason, key))
+            self._answer(begin)
+            return key
+
+        def do_ask(key: str) -> Entry:
+            self.story.append((ask, key))
+            self._answer(ask)
+            return (ask, key)
+
+        def do_note(run: SagaRun, answer: Entry) -> Wait | Refused | None:
+            self.story.append((note, run.reason, *answer))
+            try:
+                return self._answer(note)
+            except Refused as refusal:
+                return refusal
+
+        return Exchange(name=ask, begin=do_begin, ask=do_ask, note=do_note)
+
     def saga(self, *, has_way_back: bool, pivot: bool) -> Saga:
         return Saga(
             name="model.hang_lamp",
             stages=(
                 Stage(step=self.local("lay wire"), undo=self.local("remove wire")),
                 Stage(step=self.remote("book"), undo=self.remote("cancel")),
+                Stage(
+                    step=self.exchange("order", "ask", "note"),
+                    undo=self.exchange("strike out", "take back", "note it"),
+                ),
                 Stage(step=self.local("hang lamp"), pivot=pivot),
                 Stage(step=self.remote("tell")),
             ),
@@ -193,7 +217,7 @@ def story_of(
 
 class TestRunners:
     @settings(
-        max_examples=60,
+        max_examples=100,
         deadline=None,
         derandomize=True,
         database=None,

@@ -405,8 +405,8 @@ NOTHING_IS_STUCK = (
         edits=(
             Edit(
                 SAGA,
-                '        with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():\n',
-                '        with traced(f"{row.name} {step.name}", kind="consumer"):\n',
+                '            with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():\n',
+                '            with traced(f"{row.name} {step.name}", kind="consumer"):\n',
             ),
         ),
         tests=(SAGA_TESTS,),

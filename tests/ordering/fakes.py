@@ -17,7 +17,7 @@ from contexts.ordering.domain import (
     ShippingMethod,
     ShippingMethodNotFound,
 )
-from shared.domain.errors import DomainError
+from shared.domain.errors import DomainError, OutcomeUnknown
 from shared.domain.model import Event
 from shared.domain.money import Money
 from tests.shared.fakes import Shelf
@@ -121,6 +121,9 @@ class ObedientStock:
             raise self.refusal
 
 
+Verdict = Literal["authorized", "pending"] | Exception
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
     """One request to reserve an amount, as it arrived."""
@@ -129,6 +132,25 @@ class Authorization:
     amount: Money
     means: PaymentMeans
     key: str
+    answer: Verdict
+
+    def ask(self) -> "Reply":
+        """Answer as told to, or not at all."""
+        if isinstance(self.answer, OutcomeUnknown):
+            raise self.answer
+        return Reply(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered."""
+
+    answer: Verdict
+
+    def note(self) -> Literal["authorized", "pending"] | DomainError:
+        """Tell the answer."""
+        assert isinstance(self.answer, str | DomainError)
+        return self.answer
 
 
 @dataclass(slots=True)
@@ -136,7 +158,7 @@ class ObedientPayments:
     """The port Payments: answers as it was told to, and remembers what it was asked."""
 
     methods: frozenset[str] = frozenset({"simulator"})
-    authorize_answer: Literal["authorized", "pending"] | Exception = "authorized"
+    authorize_answer: Verdict = "authorized"
     void_answer: Literal["settled", "pending"] | Exception = "settled"
     known: dict[OrderId, OrderPayment] = field(default_factory=dict)
     authorizations: list[Authorization] = field(default_factory=list)
@@ -146,14 +168,11 @@ class ObedientPayments:
         """Tell whether orders can be paid by this method."""
         return method in self.methods
 
-    def authorize(
-        self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str
-    ) -> Literal["authorized", "pending"]:
-        """Reserve the amount, or answer otherwise."""
-        self.authorizations.append(Authorization(order_id=order_id, amount=amount, means=means, key=key))
-        if isinstance(self.authorize_answer, Exception):
-            raise self.authorize_answer
-        return self.authorize_answer
+    def authorize(self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str) -> Authorization:
+        """Take the request, which will be answered as told."""
+        asked = Authorization(order_id=order_id, amount=amount, means=means, key=key, answer=self.authorize_answer)
+        self.authorizations.append(asked)
+        return asked
 
     def refuse(
         self, *, order_id: OrderId, amount: Money, means: PaymentMeans, key: str

@@ -16,9 +16,9 @@ from contexts.ordering.domain import (
 )
 from contexts.ordering.events import OrderCancelled, OrderConfirmed
 from contexts.ordering.sagas import ASK_AGAIN, Checkout
-from shared.domain.errors import ConflictError, OutcomeUnknown
+from shared.domain.errors import ConflictError, DomainError, OutcomeUnknown
 from shared.domain.model import Primitive
-from shared.domain.saga import Local, Remote, SagaRun, Wait
+from shared.domain.saga import Exchange, Local, SagaRun, Wait
 from tests.ordering.builders import (
     TOKEN,
     a_cancelled_order,
@@ -55,6 +55,10 @@ class CheckoutDesk:
         data: dict[str, Primitive] = {"method": "simulator", "token": TOKEN, "amount_minor": 4490, "currency": "EUR"}
         return SagaRun(saga_id=uuid4(), subject_id=order.id, data=data, reason=reason)
 
+    def authorize(self, run: SagaRun, key: str) -> Wait | DomainError | None:
+        """Go through the exchange with the provider, as the runner would."""
+        return self.checkout.note_answer(run, self.checkout.ask_provider(self.checkout.begin_authorization(run, key)))
+
     def order(self, run: SagaRun) -> Order:
         """Return the order as it is stored."""
         return self.orders.get(OrderId(run.subject_id), of_customer=ANYONE)
@@ -71,7 +75,7 @@ class TestCheckout:
 
         assert [(stage.step.name, type(stage.step)) for stage in stages] == [
             ("secure_stock", Local),
-            ("authorize_payment", Remote),
+            ("authorize_payment", Exchange),
             ("confirm_order", Local),
         ]
 
@@ -113,7 +117,7 @@ class TestAuthorizePayment:
     def test_has_the_total_reserved_under_the_key_of_the_step(self, desk: CheckoutDesk) -> None:
         run = desk.run_of(a_pending_order())
 
-        assert desk.checkout.authorize_payment(run, "key-1") is None
+        assert desk.authorize(run, "key-1") is None
 
         (asked,) = desk.payments.authorizations
         assert (asked.order_id, asked.key) == (run.subject_id, "key-1")
@@ -123,18 +127,22 @@ class TestAuthorizePayment:
     def test_waits_while_the_provider_waits_for_the_customer(self, desk: CheckoutDesk) -> None:
         desk.payments.authorize_answer = "pending"
 
-        answer = desk.checkout.authorize_payment(desk.run_of(a_pending_order()), "key-1")
+        answer = desk.authorize(desk.run_of(a_pending_order()), "key-1")
 
         assert answer == ASK_AGAIN == Wait(pause=timedelta(seconds=1))
 
-    @pytest.mark.parametrize("answer", [PaymentDeclined(), OutcomeUnknown()], ids=["declined", "unknown"])
-    def test_leaves_every_other_answer_to_the_process(self, desk: CheckoutDesk, answer: Exception) -> None:
-        desk.payments.authorize_answer = answer
+    def test_hands_a_refusal_over_once_it_is_noted(self, desk: CheckoutDesk) -> None:
+        desk.payments.authorize_answer = refusal = PaymentDeclined()
 
-        with pytest.raises(type(answer)) as raised:
-            desk.checkout.authorize_payment(desk.run_of(a_pending_order()), "key-1")
+        assert desk.authorize(desk.run_of(a_pending_order()), "key-1") is refusal
 
-        assert raised.value is answer
+    def test_leaves_it_to_the_process_when_there_is_no_answer(self, desk: CheckoutDesk) -> None:
+        desk.payments.authorize_answer = unknown = OutcomeUnknown()
+
+        with pytest.raises(OutcomeUnknown) as raised:
+            desk.authorize(desk.run_of(a_pending_order()), "key-1")
+
+        assert raised.value is unknown
 
 
 class TestVoidPayment:

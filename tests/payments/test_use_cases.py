@@ -21,7 +21,7 @@ from contexts.payments.domain import (
 from contexts.payments.events import PaymentAuthorized, PaymentBecameUnknown, PaymentVoided
 from contexts.payments.events import PaymentDeclined as PaymentDeclinedEvent
 from contexts.payments.use_cases import AuthorizePayment, RefusePayment, ResolvePayment, ReturnMoney, VoidPayment
-from shared.domain.errors import ExternalAPIError, OutcomeUnknown
+from shared.domain.errors import DomainError, ExternalAPIError, OutcomeUnknown
 from shared.domain.model import Event
 from shared.domain.money import Money
 from tests.payments.builders import (
@@ -99,8 +99,12 @@ class Till:
         return self.resolve_payment(payment_id=PaymentId(self.payment.id), reason="the customer called").status
 
     def authorize(self, *, key: str = AUTHORIZE_KEY, method: str = "simulator") -> str:
-        """Have the amount reserved."""
-        return self._authorize(order_id=self.order_id, amount=AMOUNT, method=method, token="tok_any", key=key)
+        """Have the amount reserved, as a process does; raise the refusal that is told once the answer is kept."""
+        authorization = self._authorize(order_id=self.order_id, amount=AMOUNT, method=method, token="tok_any", key=key)
+        verdict = authorization.ask().note()
+        if isinstance(verdict, DomainError):
+            raise verdict
+        return verdict
 
     def void(self, *, key: str = VOID_KEY) -> str:
         """Have the reservation given up."""

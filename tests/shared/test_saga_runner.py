@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 from django.db.models import F
 
-from shared.domain.errors import ConflictError, ExternalAPIError, OutcomeUnknown
+from shared.domain.errors import ConflictError, DomainError, ExternalAPIError, OutcomeUnknown
 from shared.domain.model import Primitive
-from shared.domain.saga import Local, Remote, Saga, SagaRun, Stage, Wait
+from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Stage, Wait
 from shared.persistence.pauses import FIRST_PAUSE
 from shared.persistence.unit_of_work import atomic
 from shared.resilience.guard import refuse_inside_transaction
@@ -72,6 +72,31 @@ class House:
 
         return Remote(name=name, do=do)
 
+    def exchange(self, name: str) -> Exchange[str, str]:
+        """Make a step that is done elsewhere, about which this database keeps a trace before and after."""
+
+        def begin(run: SagaRun, key: str) -> str:
+            self._note(run)
+            self.traces.write(f"{name}: begun {len(self.calls) + 1}")
+            self._answer(f"{name}: begin")
+            return key
+
+        def ask(key: str) -> str:
+            self.calls.append((name, key))
+            answer = f"answer {len(self.calls)}"
+            self._answer(name)
+            return answer
+
+        def note(run: SagaRun, answer: str) -> Wait | DomainError | None:
+            self._note(run)
+            self.traces.write(f"{name}: {answer}")
+            try:
+                return self._answer(f"{name}: note")
+            except DomainError as refusal:
+                return refusal
+
+        return Exchange(name=name, begin=begin, ask=ask, note=note)
+
     @property
     def called(self) -> list[str]:
         """Return the calls that were made, oldest first."""
@@ -112,6 +137,23 @@ def begin(house: House) -> SagaStarter:
                 Stage(step=house.remote("book electrician"), undo=house.remote("cancel electrician")),
                 Stage(step=house.local("hang lamp"), pivot=True),
                 Stage(step=house.remote("tell owner")),
+            ),
+            otherwise=house.local("give up"),
+            deadline=timedelta(hours=1),
+        )
+    )
+
+
+@pytest.fixture
+def begin_with_exchange(house: House) -> SagaStarter:
+    """Have a process that asks the electrician for a date, and keeps what he says."""
+    return register(
+        Saga(
+            name=NAME,
+            stages=(
+                Stage(step=house.local("lay wire"), undo=house.local("remove wire")),
+                Stage(step=house.exchange("ask electrician")),
+                Stage(step=house.local("hang lamp"), pivot=True),
             ),
             otherwise=house.local("give up"),
             deadline=timedelta(hours=1),
@@ -348,6 +390,124 @@ class TestRefusal:
         assert (row_of(saga_id).status, row_of(saga_id).failures) == ("running", 1)
         advance(saga_id)
         assert steps_of(saga_id) == [("lay wire", "done", 1), ("book electrician", "intended", 1)]
+        advance(saga_id)
+
+        assert row_of(saga_id).status == "completed"
+
+
+class TestExchange:
+    def test_keeps_what_was_asked_with_its_intent_and_what_was_told_with_its_outcome(
+        self, begin_with_exchange: SagaStarter, house: House, in_thread: InThread
+    ) -> None:
+        saga_id = begun(begin_with_exchange)
+        seen: list[tuple[list[str], list[tuple[str, str, int]]]] = []
+
+        def look() -> None:
+            seen.append(in_thread(lambda: (house.traces.all, steps_of(saga_id))).result(LONGEST_WAIT))
+
+        house.will("ask electrician", look)
+
+        advance(saga_id)
+
+        assert seen == [
+            (["lay wire", "ask electrician: begun 1"], [("lay wire", "done", 1), ("ask electrician", "intended", 1)])
+        ]
+        assert house.traces.all == ["lay wire", "ask electrician: begun 1", "ask electrician: answer 1", "hang lamp"]
+        assert (row_of(saga_id).status, house.called) == ("completed", ["ask electrician"])
+        assert {work.causation_id for work in house.work} == {str(saga_id)}
+
+    def test_that_is_refused_before_anybody_was_asked_asks_nobody(
+        self, begin_with_exchange: SagaStarter, house: House
+    ) -> None:
+        house.will("ask electrician: begin", ElectricianRefused())
+        saga_id = begun(begin_with_exchange)
+
+        advance(saga_id)
+
+        assert house.called == []
+        assert house.traces.all == ["lay wire", "remove wire", "give up"]
+        assert ("ask electrician", "refused", 1) in steps_of(saga_id)
+        assert (row_of(saga_id).status, row_of(saga_id).reason) == ("undone", "electrician_refused")
+
+    def test_that_is_refused_when_it_is_tried_again_says_so_of_the_step_in_hand(
+        self, begin_with_exchange: SagaStarter, house: House
+    ) -> None:
+        house.will("ask electrician", OutcomeUnknown())
+        saga_id = begun(begin_with_exchange)
+        advance(saga_id)
+        house.will("ask electrician: begin", ElectricianRefused())
+
+        advance(saga_id)
+
+        assert [step for step in steps_of(saga_id) if step[0] == "ask electrician"] == [
+            ("ask electrician", "refused", 1)
+        ]
+        assert row_of(saga_id).status == "undone"
+
+    def test_that_is_refused_keeps_what_was_told(self, begin_with_exchange: SagaStarter, house: House) -> None:
+        house.will("ask electrician: note", ElectricianRefused())
+        saga_id = begun(begin_with_exchange)
+
+        advance(saga_id)
+
+        assert house.traces.all == [
+            *("lay wire", "ask electrician: begun 1", "ask electrician: answer 1", "remove wire", "give up")
+        ]
+        assert ("ask electrician", "refused", 1) in steps_of(saga_id)
+
+    def test_that_has_to_wait_keeps_what_was_told_and_asks_again(
+        self, begin_with_exchange: SagaStarter, house: House
+    ) -> None:
+        house.will("ask electrician: note", Wait(pause=timedelta(minutes=7)))
+        saga_id = begun(begin_with_exchange)
+
+        advance(saga_id)
+        assert (row_of(saga_id).status, row_of(saga_id).stage) == ("running", 1)
+        assert house.traces.all[-1] == "ask electrician: answer 1"
+        advance(saga_id)
+
+        assert row_of(saga_id).status == "completed"
+        assert len(set(house.keys_of("ask electrician"))) == 1
+        assert len(house.called) == 2
+
+    @pytest.mark.parametrize("part", ["begin", "note"])
+    def test_that_fails_here_leaves_no_trace_of_that_and_is_gone_through_again(
+        self, begin_with_exchange: SagaStarter, house: House, part: str
+    ) -> None:
+        house.will(f"ask electrician: {part}", ZeroDivisionError())
+        saga_id = begun(begin_with_exchange)
+
+        advance(saga_id)
+        row = row_of(saga_id)
+        assert (row.status, row.stage, row.failures, row.leased_until) == ("running", 1, 1, None)
+        assert house.traces.all == ["lay wire", *(["ask electrician: begun 1"] if part == "note" else [])]
+        advance(saga_id)
+
+        assert row_of(saga_id).status == "completed"
+        assert house.traces.all[-2:] == [f"ask electrician: answer {len(house.calls)}", "hang lamp"]
+        assert len(set(house.keys_of("ask electrician"))) == 1
+
+    def test_keeps_what_a_late_worker_was_told_but_lets_it_change_nothing_else(
+        self, begin_with_exchange: SagaStarter, house: House
+    ) -> None:
+        saga_id = begun(begin_with_exchange)
+
+        def be_late() -> None:
+            let_lease_run_out(saga_id)
+            advance(saga_id)
+
+        house.will("ask electrician", be_late)
+
+        advance(saga_id)
+
+        assert {"ask electrician: answer 1", "ask electrician: answer 2"} <= set(house.traces.all)
+        assert house.traces.all.count("hang lamp") == 1
+        assert (row_of(saga_id).status, row_of(saga_id).failures) == ("completed", 0)
+
+    def test_asks_outside_any_transaction(self, begin_with_exchange: SagaStarter, house: House) -> None:
+        house.will("ask electrician", refuse_inside_transaction)
+        saga_id = begun(begin_with_exchange)
+
         advance(saga_id)
 
         assert row_of(saga_id).status == "completed"

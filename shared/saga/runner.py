@@ -123,7 +123,8 @@ def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
 
 def _noted(call: _Call, answer: object) -> _Verdict:
     """Have the step keep what it was told, which is true whoever has the process by now."""
-    verdict = cast(Exchange[Any, Any], call.step).note(call.run, answer)
+    with traced(f"{call.saga} {call.step.name} answer", kind="consumer"):
+        verdict = cast(Exchange[Any, Any], call.step).note(call.run, answer)
     return _Refused(verdict) if isinstance(verdict, DomainError) else verdict
 
 

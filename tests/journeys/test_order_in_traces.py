@@ -69,13 +69,14 @@ class TestTrace:
         paths = [path_to(span, spans) for span in spans.values()]
         request = ("web", "POST api/v1/orders")
         charge = ("worker", "ordering.checkout authorize_payment")
+        answer = ("worker", "ordering.checkout authorize_payment answer")
 
         assert [request] in paths
         assert [request, ("relay", "relay ordering.order_placed.v1")] in paths
         assert [request, ("worker", "ordering.checkout secure_stock")] in paths
         assert [request, charge, ("worker", "POST")] in paths
-        assert [request, charge, ("relay", "relay payments.payment_authorized.v1")] in paths
-        assert [request, charge, ("worker", "ordering.go_on_with_authorized_order")] in paths
+        assert [request, answer, ("relay", "relay payments.payment_authorized.v1")] in paths
+        assert [request, answer, ("worker", "ordering.go_on_with_authorized_order")] in paths
         assert [
             request,
             ("worker", "ordering.checkout confirm_order"),

@@ -43,13 +43,20 @@ Compose = Callable[[Sequence[T]], Sequence[Statement]]
 COMMIT = Statement("COMMIT")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _LastMoment:
     """What is left for the end of a unit of work, or of a part of it."""
+
+    holds_parts: bool = False
 
     gathered: dict[Compose[Any], list[Any]] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     afterwards: dict[Callable[[], Statement | None], None] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Return how many things wait."""
+        return len(self.statements) + sum(map(len, self.gathered.values()))
 
     def to_send(self) -> list[Statement]:
         """Return what was gathered, composed, and then the rest."""
@@ -85,11 +92,25 @@ def atomic() -> Iterator[None]:
 
 
 @contextmanager
+def part() -> Iterator[None]:
+    """Open a part of the unit of work that sees what the parts before it have left for the last moment."""
+    _send_what_parts_left()
+    whole = _last_moment.get()
+    before = whole.size if whole else 0
+    yield
+    if whole is not None and whole.size > before:
+        whole.holds_parts = True
+
+
+@contextmanager
 def savepoint() -> Iterator[None]:
     """Open a part of the unit of work that can fail by itself."""
+    _send_what_parts_left()
     with _with_last_moment() as pending, transaction.atomic():
         yield
         _send(pending, and_commit=False)
+    for make in pending.afterwards:
+        send_after_commit(make)
 
 
 def send_at_the_last_moment(statement: Statement) -> None:
@@ -157,6 +178,16 @@ def _with_last_moment() -> Iterator[_LastMoment]:
         yield pending
     finally:
         _last_moment.reset(token)
+
+
+def _send_what_parts_left() -> None:
+    pending = _last_moment.get()
+    if pending is not None and pending.holds_parts:
+        statements = pending.to_send()
+        pending.gathered.clear()
+        pending.statements.clear()
+        pending.holds_parts = False
+        _execute(statements)
 
 
 def _refuse_silent_rollback() -> None:

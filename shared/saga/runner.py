@@ -5,6 +5,7 @@ commits the intent of the next call. The calls themselves are made between trans
 killed anywhere leaves a lease that runs out; the next worker repeats the call in hand with the same key.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +22,9 @@ from shared.domain.errors import DomainError, LostRace, OutcomeUnknown
 from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Step, Wait
 from shared.persistence.crash_points import crash_point
 from shared.persistence.pauses import pause_after
-from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, savepoint
+from shared.persistence.unit_of_work import atomic, in_transaction_with_retry, part, savepoint
 from shared.resilience.guard import refuse_inside_transaction
-from shared.resilience.time_limits import bounded
+from shared.resilience.time_limits import OutOfTime, bounded
 from shared.saga.models import SagaRow, SagaStepRow
 from shared.saga.registry import saga_named
 from shared.saga.rows import (
@@ -78,6 +79,8 @@ class _Answered:
     answer: object
 
 
+#: How a step is part of its turn: for better or worse, or so that it can fail by itself.
+_How = Callable[[], AbstractContextManager[None]]
 _Verdict = None | Wait | _Refused | _Failed
 _Outcome = _Verdict | _Answered
 
@@ -87,12 +90,12 @@ def advance(saga_id: UUID) -> None:
     lease = uuid4()
     try:
         with _bounded(saga_id):
-            call = in_transaction_with_retry(lambda: _take(saga_id, lease))
+            call = _turn(lambda how: _take(saga_id, lease, how))
         while call is not None:
             with _bounded(saga_id):
                 made, outcome = call, _make(call)
             with _bounded(saga_id):
-                call = in_transaction_with_retry(lambda made=made, outcome=outcome: _settle(made, outcome))  # type: ignore[misc]
+                call = _turn(lambda how, made=made, outcome=outcome: _settle(made, outcome, how))  # type: ignore[misc]
     except Exception as error:  # noqa: BLE001 - whatever a step raises is counted and tried again
         _release_after_failure(saga_id, lease, error)
 
@@ -102,33 +105,46 @@ def _bounded(saga_id: UUID) -> AbstractContextManager[None]:
     return bounded(f"saga {saga_id}", seconds=settings.WORK_TIME_LIMIT.total_seconds())
 
 
-def _take(saga_id: UUID, lease: UUID) -> _Call | None:
+def _turn(work: Callable[[_How], _Call | None]) -> _Call | None:
+    """Run a turn as one unit of work; one in which something fails is run again, with a savepoint around each step.
+
+    Savepoints cost more than what is done in them, and hardly ever does a step fail.
+    """
+    try:
+        return in_transaction_with_retry(lambda: work(part))
+    except (LostRace, OperationalError, OutOfTime):
+        raise
+    except Exception:  # noqa: BLE001 - raised again, or counted for the step that fails
+        return in_transaction_with_retry(lambda: work(savepoint))
+
+
+def _take(saga_id: UUID, lease: UUID, how: _How) -> _Call | None:
     row = free_saga(saga_id)
     if row is None:
         return None
     row.lease = lease
     with working_as(_context_of(row)):
-        return _progress(row)
+        return _progress(row, how)
 
 
-def _settle(call: _Call, outcome: _Outcome) -> _Call | None:
+def _settle(call: _Call, outcome: _Outcome, how: _How) -> _Call | None:
     row = leased_saga(call.saga_id, call.lease)
     with working_as(call.context):
         verdict = _noted(call, outcome.answer) if isinstance(outcome, _Answered) else outcome
         if row is not None:
-            return _settled(row, call, verdict)
+            return _settled(row, call, verdict, how)
     _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
     return None
 
 
 def _noted(call: _Call, answer: object) -> _Verdict:
     """Have the step keep what it was told, which is true whoever has the process by now."""
-    with traced(f"{call.saga} {call.step.name} answer", kind="consumer"):
+    with traced(f"{call.saga} {call.step.name} answer", kind="consumer"), part():
         verdict = cast(Exchange[Any, Any], call.step).note(call.run, answer)
     return _Refused(verdict) if isinstance(verdict, DomainError) else verdict
 
 
-def _settled(row: SagaRow, call: _Call, verdict: _Verdict) -> _Call | None:
+def _settled(row: SagaRow, call: _Call, verdict: _Verdict, how: _How) -> _Call | None:
     """Store what came of the call, and go on from there."""
     match verdict:
         case Wait(pause=pause):
@@ -148,28 +164,27 @@ def _settled(row: SagaRow, call: _Call, verdict: _Verdict) -> _Call | None:
             change_step(row, call.step.name, SagaStepRow.Status.DONE)
             tell_of_step(row, call.step.name, "done")
             move_on(row)
-    return _progress(row)
+    return _progress(row, how)
 
 
-def _progress(row: SagaRow) -> _Call | None:
+def _progress(row: SagaRow, how: _How) -> _Call | None:
     """Run the local steps that are next; return the call that has to be made then, its intent stored."""
     saga = saga_named(row.name)
     if getattr(row, "is_overdue", False) and may_give_up(saga, row):
         give_up(row, reason=DEADLINE_PASSED, reached=row.stage + (1 if row.attempts else 0))
     while (step := next_step(saga, row)) is not None:
         try:
-            question = _do_what_is_local(row, step)
-        except DomainError as refusal:
-            if not may_give_up(saga, row):
-                _put_back_after_failure(row, refusal)
-                return None
-            _refuse(row, step, refusal)
-            continue
+            question = _do_what_is_local(row, step, how)
         except (LostRace, OperationalError):
             raise
-        except Exception as error:  # noqa: BLE001 - counted, and the step is run again after a pause
-            _put_back_after_failure(row, error)
-            return None
+        except Exception as error:
+            if how is part:
+                raise
+            if not isinstance(error, DomainError) or not may_give_up(saga, row):
+                _put_back_after_failure(row, error)
+                return None
+            _refuse(row, step, error)
+            continue
         if not isinstance(step, Local):
             return _intend(row, step, question)
         insert_step(row, step.name, SagaStepRow.Status.DONE)
@@ -179,14 +194,14 @@ def _progress(row: SagaRow) -> _Call | None:
     return None
 
 
-def _do_what_is_local(row: SagaRow, step: Step) -> object:
-    """Run what the step does here in a savepoint, so that its failure takes nothing else with it."""
+def _do_what_is_local(row: SagaRow, step: Step, how: _How) -> object:
+    """Run what the step does here; a savepoint has its failure take nothing else with it."""
     match step:
         case Local():
-            with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():
+            with traced(f"{row.name} {step.name}", kind="consumer"), how():
                 step.do(_run_of(row))
         case Exchange():
-            with savepoint():
+            with how():
                 return step.begin(_run_of(row), _key_of(row, step))
     return None
 

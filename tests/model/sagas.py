@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from uuid import UUID
 
 from shared.domain.errors import DomainError, LostRace
@@ -20,6 +20,7 @@ from tests.model.shop import ProcessSeen
 T = TypeVar("T")
 
 OPEN = ("running", "undoing")
+How = Literal["plainly", "carefully"]
 
 
 class Transactions(Protocol):
@@ -138,10 +139,10 @@ class InMemorySagas:
         """Take the process as far as it goes now; leave it alone when another worker holds its lease."""
         lease = next(self._leases)
         try:
-            call = self.memory.with_retry(lambda: self._take(process_id, lease))
+            call = self._turn(lambda how: self._take(process_id, lease, how))
             while call is not None:
                 made, outcome = call, self._make(call)
-                call = self.memory.with_retry(lambda made=made, outcome=outcome: self._settle(made, outcome))  # type: ignore[misc]
+                call = self._turn(lambda how, made=made, outcome=outcome: self._settle(made, outcome, how))  # type: ignore[misc]
         except Exception:  # noqa: BLE001 - whatever a step raises is counted and tried again
             self._release_after_failure(process_id, lease)
 
@@ -163,11 +164,20 @@ class InMemorySagas:
     def _is_free(self, process: Process) -> bool:
         return process.leased_until is None or process.leased_until <= self.now()
 
-    def _take(self, process_id: UUID, lease: int) -> _Call | None:
+    def _turn(self, work: Callable[[How], _Call | None]) -> _Call | None:
+        """Run a turn; one in which something fails is run again, with a savepoint around each step."""
+        try:
+            return self.memory.with_retry(lambda: work("plainly"))
+        except LostRace:
+            raise
+        except Exception:  # noqa: BLE001 - raised again, or counted for the step that fails
+            return self.memory.with_retry(lambda: work("carefully"))
+
+    def _take(self, process_id: UUID, lease: int, how: How) -> _Call | None:
         process = self.processes[process_id]
         if process.status not in OPEN or not self._is_free(process):
             return None
-        return self._progress(replace(process, lease=lease))
+        return self._progress(replace(process, lease=lease), how)
 
     def _make(self, call: _Call) -> _Outcome:
         try:
@@ -177,7 +187,7 @@ class InMemorySagas:
         except Exception as error:  # noqa: BLE001 - a refusal, or a failure that is tried again
             return error
 
-    def _settle(self, call: _Call, outcome: _Outcome) -> _Call | None:
+    def _settle(self, call: _Call, outcome: _Outcome, how: How) -> _Call | None:
         process = self.processes[call.process.id]
         if isinstance(outcome, _Answered):
             assert isinstance(call.step, Exchange)
@@ -188,16 +198,16 @@ class InMemorySagas:
             self._put_back(process, pause=outcome.pause)
             return None
         if isinstance(outcome, DomainError) and process.may_give_up:
-            return self._progress(_giving_up(process, reason=outcome.code, reached=process.stage))
+            return self._progress(_giving_up(process, reason=outcome.code, reached=process.stage), how)
         if outcome is not None:
             self._put_back(process, pause=_pause_after(process.attempts))
             return None
-        return self._progress(_moved_on(process))
+        return self._progress(_moved_on(process), how)
 
     def _is_mine(self, process: Process, call: _Call) -> bool:
         return process.lease == call.process.lease and process.status in OPEN
 
-    def _progress(self, process: Process) -> _Call | None:
+    def _progress(self, process: Process, how: How) -> _Call | None:
         """Run the local steps that are next; return the call that has to be made then, its intent stored."""
         if process.deadline_at <= self.now() and process.may_give_up:
             reached = process.stage + (1 if process.attempts else 0)
@@ -207,7 +217,9 @@ class InMemorySagas:
                 question = self._do_what_is_local(process, step)
             except LostRace:
                 raise
-            except Exception as error:  # noqa: BLE001 - a refusal, or a failure after which the step is run again
+            except Exception as error:
+                if how == "plainly":
+                    raise
                 if not isinstance(error, DomainError) or not process.may_give_up:
                     self._put_back_after_failure(process)
                     return None

@@ -117,8 +117,8 @@ NEVER_CHARGES_TWICE = (
         edits=(
             Edit(
                 "contexts/payments/use_cases.py",
-                "            outcome = gateway.find(key=key) if was_asked else None\n",
-                "            outcome = None\n",
+                "            found = gateway.find(key=key) if self.was_asked else None\n",
+                "            found = None\n",
             ),
         ),
         tests=(TILL_TESTS,),
@@ -141,7 +141,7 @@ NEVER_CHARGES_TWICE = (
     Mutation(
         name="payments: a request that is too old is not sent",
         guarantee="G2",
-        edits=(Edit("contexts/payments/use_cases.py", "                payment.must_be_fresh(at=self.now())\n"),),
+        edits=(Edit("contexts/payments/use_cases.py", "            payment.must_be_fresh(at=now())\n"),),
         tests=(TILL_TESTS,),
         witness=(TILL_TESTS, "test_that_waited_too_long_is_not_sent_but_attempted_again"),
     ),
@@ -192,8 +192,8 @@ NEVER_CHARGES_TWICE = (
         edits=(
             Edit(
                 SAGA,
-                '    key = f"{row.name}:{row.subject_id}:{step.name}"\n',
-                '    key = f"{row.name}:{uuid4()}:{step.name}"\n',
+                '    return f"{row.name}:{row.subject_id}:{step.name}"\n',
+                '    return f"{row.name}:{uuid4()}:{step.name}"\n',
             ),
         ),
         tests=(SAGA_TESTS,),
@@ -405,8 +405,8 @@ NOTHING_IS_STUCK = (
         edits=(
             Edit(
                 SAGA,
-                '            with traced(f"{row.name} {step.name}", kind="consumer"), savepoint():\n',
-                '            with traced(f"{row.name} {step.name}", kind="consumer"):\n',
+                "        return in_transaction_with_retry(lambda: work(savepoint))\n",
+                "        return in_transaction_with_retry(lambda: work(lambda: part()))\n",
             ),
         ),
         tests=(SAGA_TESTS,),

@@ -13,6 +13,7 @@ from shared.persistence.unit_of_work import (
     Statement,
     atomic,
     in_transaction_with_retry,
+    part,
     savepoint,
     send_after_commit,
     send_at_the_last_moment,
@@ -269,6 +270,72 @@ class TestSavepoint:
     def test_is_undone_with_the_whole(self, traces: Traces) -> None:
         with failing_unit_of_work(), savepoint():
             traces.write("part")
+
+        assert traces.all == []
+
+    @pytest.mark.django_db(transaction=True)
+    def test_has_what_follows_the_commit_sent_after_that_of_the_whole(self, traces: Traces) -> None:
+        with atomic():
+            with savepoint():
+                send_after_commit(lambda: traces.writing("told"))
+            with suppress(Refused), savepoint():
+                send_after_commit(lambda: traces.writing("never"))
+                refuse()
+            traces.write("rest")
+
+        assert traces.all == ["rest", "told"]
+
+
+class TestPart:
+    def test_sees_what_the_parts_before_it_left_for_the_last_moment(self, traces: Traces) -> None:
+        with atomic():
+            with part():
+                send_at_the_last_moment(traces.writing("first"))
+            with part():
+                seen = traces.all
+
+        assert seen == ["first"]
+
+    def test_may_be_followed_by_one_that_can_fail_by_itself(self, traces: Traces) -> None:
+        with atomic():
+            with part():
+                send_at_the_last_moment(traces.writing("first"))
+            with suppress(Refused), savepoint():
+                seen = traces.all
+                refuse()
+
+        assert (seen, traces.all) == (["first"], ["first"])
+
+    def test_leaves_for_the_last_moment_what_nobody_wants_to_see(self, traces: Traces) -> None:
+        with atomic():
+            send_at_the_last_moment(traces.writing("of the whole"))
+            with part():
+                traces.write("now")
+            with part():
+                send_at_the_last_moment(traces.writing("last"))
+                before_the_end = traces.all
+            after_it = traces.all
+
+        assert before_the_end == after_it == ["now"]
+        assert traces.all == ["now", "of the whole", "last"]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_sends_nothing_twice_and_has_what_follows_the_commit_sent(self, traces: Traces) -> None:
+        with atomic():
+            with part():
+                send_at_the_last_moment(traces.writing("first"))
+                send_after_commit(lambda: traces.writing("told"))
+            with part():
+                send_at_the_last_moment(traces.writing("second"))
+
+        assert traces.all == ["first", "second", "told"]
+
+    def test_is_undone_with_the_whole(self, traces: Traces) -> None:
+        with failing_unit_of_work():
+            with part():
+                send_at_the_last_moment(traces.writing("first"))
+            with part():
+                pass
 
         assert traces.all == []
 

@@ -20,6 +20,7 @@ SAGA_TESTS = "tests/shared/test_saga_runner.py"
 PAYMENT_TESTS = "tests/payments/test_payments.py"
 TILL_TESTS = "tests/payments/test_use_cases.py"
 UNIT_TESTS = "tests/shared/test_unit_of_work.py"
+API_KEY_TESTS = "tests/identity/test_remembered_keys.py"
 GUARD_TESTS = "tests/mutation/test_guards.py"
 
 NEVER_OVERSELLS = (
@@ -412,6 +413,32 @@ NOTHING_IS_STUCK = (
         tests=(SAGA_TESTS,),
         witness=(SAGA_TESTS, "test_of_a_local_step_leaves_no_effect_of_it"),
     ),
+    Mutation(
+        name="saga: what a late worker was told is kept",
+        guarantee="G2, G5",
+        edits=(
+            Edit(
+                SAGA,
+                "        verdict = _noted(call, outcome.answer) if isinstance(outcome, _Answered) else outcome\n",
+                "        verdict = _noted(call, outcome.answer) if row and isinstance(outcome, _Answered) else outcome\n",
+            ),
+        ),
+        tests=(SAGA_TESTS,),
+        witness=(SAGA_TESTS, "test_keeps_what_a_late_worker_was_told_but_lets_it_change_nothing_else"),
+    ),
+    Mutation(
+        name="saga: a step sees what the steps before it did",
+        guarantee="G5",
+        edits=(
+            Edit(
+                "shared/persistence/unit_of_work.py",
+                "        whole.holds_parts = True\n",
+                "        whole.holds_parts = False\n",
+            ),
+        ),
+        tests=(UNIT_TESTS,),
+        witness=(UNIT_TESTS, "test_sees_what_the_parts_before_it_left_for_the_last_moment"),
+    ),
 )
 
 ORDERS_ARE_SAFE = (
@@ -440,6 +467,36 @@ ORDERS_ARE_SAFE = (
         ),
         tests=("tests/ordering/test_orders.py",),
         witness=("tests/ordering/test_orders.py", "test_does_not_show_a_customer_an_order_that_is"),
+    ),
+)
+
+KEYS_END = (
+    Mutation(
+        name="keys: who changes something is looked up, whatever is remembered",
+        guarantee="G6",
+        edits=(
+            Edit(
+                "contexts/identity/use_cases/authentication.py",
+                "self.api_keys.recall_by_key_id(key_id) if only_reads else self.api_keys.find_by_key_id(key_id)",
+                "self.api_keys.recall_by_key_id(key_id)",
+            ),
+        ),
+        tests=(API_KEY_TESTS,),
+        witness=(API_KEY_TESTS, "test_looks_the_key_up_whatever_is_remembered"),
+    ),
+    Mutation(
+        name="keys: a revoked key is forgotten",
+        guarantee="G6",
+        edits=(
+            Edit(
+                "contexts/identity/repositories/api_keys.py",
+                "        publish_events_of(key)\n"
+                "        transaction.on_commit(partial(self.cache.forget, key.key_id))\n",
+                "        publish_events_of(key)\n",
+            ),
+        ),
+        tests=(API_KEY_TESTS,),
+        witness=(API_KEY_TESTS, "test_ends_with_the_commit_that_revokes_the_key"),
     ),
 )
 
@@ -486,5 +543,6 @@ MUTATIONS = (
     *CAN_BE_RETRIED,
     *NOTHING_IS_STUCK,
     *ORDERS_ARE_SAFE,
+    *KEYS_END,
     *HISTORY_IS_KEPT,
 )

@@ -172,6 +172,24 @@ class TestRights:
         assert [each["is_over"] for each in told] == [False, False]
         assert (again.status_code, again.json()["code"]) == (401, "invalid_token")
 
+    def test_of_a_customer_last_until_the_order_is_over_for_nobody_is_erased_before(self, system: System) -> None:
+        whose = {"base_url": system.url, "headers": a_customer(system), "timeout": 10}
+        with httpx2.Client(**whose) as customer, system.client() as shop:  # type: ignore[arg-type]
+            order = place(customer, an_order(SKU)).json()
+            settled(customer, order["id"])
+            with following(customer, order["id"]) as events:
+                received = iter(events)
+                next(received), next(received)
+                refused = customer.delete("/api/v1/me")
+                cancel(shop, order["id"])
+                told = changes_of(list(received))
+            eventually(lambda: customer.delete("/api/v1/me").status_code == 204, what="the erasure")
+            again = customer.get(f"/api/v1/orders/{order['id']}/stream")
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "orders_in_progress")
+        assert told == ["ordering.order_cancelled.v1"]
+        assert (again.status_code, again.json()["code"]) == (404, "order_not_found")
+
 
 class TestResources:
     """Eight clients wait and ten follow, on two processes with two threads and two connections to the database each."""

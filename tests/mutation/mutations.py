@@ -419,8 +419,8 @@ NOTHING_IS_STUCK = (
         edits=(
             Edit(
                 SAGA,
-                "        verdict = _noted(call, outcome.answer) if isinstance(outcome, _Answered) else outcome\n",
-                "        verdict = _noted(call, outcome.answer) if row and isinstance(outcome, _Answered) else outcome\n",
+                "_noted(call, outcome.answer) if isinstance(outcome, _Answered)",
+                "_noted(call, outcome.answer) if row and isinstance(outcome, _Answered)",
             ),
         ),
         tests=(SAGA_TESTS,),

@@ -10,6 +10,7 @@ Node = dict[str, Any]
 MAX_VALIDATORS = 4000  # characters in If-None-Match or If-Match
 MAX_PARAMETER = 1000  # characters in a value of the query
 AMOUNT = r"^\d{1,12}(\.\d{1,4})?$"  # as many minor units as a bigint has room for, many times over
+NOT_BLANK = r"[^\s\x1C-\x1F\x85]"  # something that ``str.strip`` leaves
 
 PROBLEM: Node = {
     "type": "object",

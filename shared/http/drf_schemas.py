@@ -22,7 +22,7 @@ from rest_framework.request import Request
 
 from shared.http.documented import IDEMPOTENCY_KEY as KEY
 from shared.http.documented import IF_MATCH as MATCH
-from shared.http.documented import SECURITY_SCHEMES
+from shared.http.documented import NOT_BLANK, SECURITY_SCHEMES
 from shared.http.drf import http_request_of, refused_values
 from shared.http.json import json_response
 from shared.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Page
@@ -63,8 +63,6 @@ JSON_TYPES: tuple[tuple[Any, Any, str], ...] = (
     (serializers.DecimalField, str, "A decimal number as a string is needed."),
     (serializers.UUIDField, str, "A string is needed."),
 )
-#: Something that ``str.strip`` leaves.
-NOT_BLANK = r"[^\s\x1C-\x1F\x85]"
 #: DRF itself would take no body for an empty object.
 NO_BODY = "Send a JSON object; {} where you have nothing to say."
 

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Generic, TypeVar
 from django.http import HttpRequest
 from ninja import Schema
 from ninja.errors import ValidationError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, StrictInt
+from pydantic.json_schema import JsonSchemaValue
 
 from shared.domain.money import Money
-from shared.http.documented import AMOUNT
+from shared.http.documented import AMOUNT, NOT_BLANK
 
 T = TypeVar("T")
 
@@ -33,6 +34,21 @@ class In(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return the schema, which says of each text that may not be empty that it may not be blank either."""
+        schema = handler(core_schema)
+        for field in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            _say_not_blank(field)
+        return schema
+
+
+def _say_not_blank(schema: JsonSchemaValue) -> None:
+    """Blanks at both ends are taken away before anything is counted."""
+    for each in (schema, *schema.get("anyOf", ()), schema.get("items", {})):
+        if each.get("type") == "string" and each.get("minLength") and "format" not in each:
+            each.setdefault("pattern", NOT_BLANK)
 
 
 class MoneyOut(Schema):

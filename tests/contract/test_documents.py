@@ -49,6 +49,19 @@ class TestDocument:
             _, _, kind, name = reference.split("/")
             assert name in components[kind], reference
 
+    @every_document
+    def test_does_not_allow_blanks_where_there_has_to_be_something(self, prefix: str) -> None:
+        """Blanks at both ends of a text are taken away before it is looked at."""
+        allowing = {
+            f"{name}.{place}"
+            for name, schema in document(prefix)["components"]["schemas"].items()
+            if name.endswith("In") or "In-" in name
+            for place, text in texts_in(schema, at="")
+            if text.get("minLength") and "format" not in text and re.search(text.get("pattern", ""), " \t ")
+        }
+
+        assert not allowing
+
     def test_has_a_name_of_its_own_for_each_schema(self) -> None:
         assert document("/api/v1/")
         assert not client_api.clashes, "rename one of the classes; the document has room for one of each name"
@@ -59,6 +72,18 @@ class TestDocument:
         assert unnamed == {
             f"{prefix[1:]}{page}" for prefix in settings.API_DOCUMENTS for page in ("docs", "openapi.json")
         }
+
+
+def texts_in(schema: Any, *, at: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Return the schemas of the texts in a schema, and where they stand; what is listed by name is none."""
+    if isinstance(schema, list):
+        schema = dict(enumerate(schema))
+    if not isinstance(schema, dict):
+        return
+    if schema.get("type") == "string" and "enum" not in schema:
+        yield at, schema
+    for name, node in schema.items():
+        yield from texts_in(node, at=f"{at}/{name}")
 
 
 class TestOperation:

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, TROUBLE, Name, person_of
+from contexts.identity.client_api.fields import BAD_BODY, OWN_PROFILE, PRINTABLE, TROUBLE, Name, person_of
 from contexts.identity.domain import (
     MAX_ADDRESS_LINE,
     MAX_PHONE,
@@ -21,7 +21,7 @@ from shared.http.schemas import In, PageOut, ProblemOut
 
 router = Router(tags=["identity"])
 
-Line = Annotated[str, Field(min_length=1, max_length=MAX_ADDRESS_LINE, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Line = Annotated[str, Field(min_length=1, max_length=MAX_ADDRESS_LINE, pattern=PRINTABLE)]
 OptionalLine = Annotated[str, Field(max_length=MAX_ADDRESS_LINE, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 

@@ -17,6 +17,9 @@ OWN_PROFILE = Bearer(scope="profile:own")
 BAD_BODY = {400: ProblemOut, 413: ProblemOut, 422: ProblemOut}
 TROUBLE = {500: ProblemOut, 503: ProblemOut}
 
+#: No control characters, and not only blanks.
+PRINTABLE = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85][^\x00-\x1f\x7f]*$"
+
 EmailText = Annotated[str, Field(max_length=MAX_EMAIL, examples=["ada@example.com"])]
 # Blanks around a password are part of it; the schema strips them elsewhere.
 Password = Annotated[
@@ -26,7 +29,7 @@ Password = Annotated[
 ]
 Name = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_NAME, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["Ada Lovelace"]),
+    Field(min_length=1, max_length=MAX_NAME, pattern=PRINTABLE, examples=["Ada Lovelace"]),
 ]
 
 

@@ -65,7 +65,7 @@ from shared.saga.registry import register
 
 accounts = DjangoAccounts()
 token_families = DjangoTokenFamilies()
-api_keys = DjangoApiKeys(ValkeyCache(name="api_keys", url=settings.REDIS_URL))
+api_keys = DjangoApiKeys(ValkeyCache(name="api_keys", url=settings.REDIS_URL, patience=0))
 link_requests = DjangoLinkRequests()
 own_records = DjangoOwnRecords()
 staff = DjangoStaffList()

@@ -94,12 +94,8 @@ class StockItemViewSet(ViewSet):
         summary="List stock items",
         parameters=query_of(
             StockItemQuery,
-            OpenApiParameter(
-                "sku", {"type": "string", "minLength": 1, "maxLength": 64}, description="exactly this sku"
-            ),
-            OpenApiParameter(
-                "location", {"type": "string", "minLength": 1, "maxLength": 40}, description="code of the location"
-            ),
+            OpenApiParameter("sku", str, description="exactly this sku"),
+            OpenApiParameter("location", str, description="code of the location"),
             OpenApiParameter(
                 "available_below",
                 {"type": "integer", "minimum": -(10**12), "maximum": 10**12},

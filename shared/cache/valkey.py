@@ -64,17 +64,19 @@ class _Unanswered(Exception):
 class ValkeyCache:
     """The port Cache on Valkey, for answers of one kind.
 
-    Works without Valkey, slower: an unanswered question costs ANSWER_TIMEOUT, then this process asks no more for
-    DOWN_FOR.
+    ``patience`` is how many seconds a caller waits for the answer that another one works out; without any it works it
+    out itself, which is right for what costs no more than the question. Works without Valkey, slower: an unanswered
+    question costs ANSWER_TIMEOUT, then this process asks no more for DOWN_FOR.
     """
 
     name: str
     url: str
+    patience: float = PATIENCE
     _down_until: float = field(default=0.0, init=False)
     _silent_until: float = field(default=0.0, init=False)
 
     def remember(self, key: str, *, seconds: float, load: Callable[[], bytes]) -> bytes:
-        """Return what is remembered under the key, or what is loaded now and remembered for so many seconds.
+        """Return what is remembered under the key, or what is loaded now and remembered for so many seconds from now.
 
         Zero seconds remember nothing. Raises what ``load`` raises, and then remembers nothing either.
         """
@@ -98,8 +100,10 @@ class ValkeyCache:
 
         A Valkey that does not answer forgets nothing: its answers last until their time is over.
         """
-        with suppress(_Unanswered):
-            self._ask(lambda: self._client.delete(*(name for key in keys for name in self._names(key))))
+        try:  # also when it did not answer a moment ago
+            self._client.delete(*(name for key in keys for name in self._names(key)))
+        except RedisError as error:
+            self._note_failure(error)
 
     @cached_property
     def _client(self) -> Redis:
@@ -124,7 +128,7 @@ class ValkeyCache:
 
     def _wait(self, key: str, token: str) -> bytes | int:
         """Look again until another caller's answer is there, its lease is free, or patience is over."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             time.sleep(POLL)
             found = self._look(key, token)
@@ -134,6 +138,7 @@ class ValkeyCache:
 
     def _load_and_store(self, key: str, token: str, *, seconds: float, load: Callable[[], bytes]) -> bytes:
         value, lease = self._names(key)
+        until = time.monotonic() + seconds
         try:
             loaded = load()
         except BaseException:
@@ -141,7 +146,7 @@ class ValkeyCache:
                 self._run(GIVE_BACK, (lease,), token)
             raise
         with suppress(_Unanswered):
-            self._run(STORE, (value, lease), token, loaded, round(seconds * 1000))
+            self._run(STORE, (value, lease), token, loaded, max(1, round((until - time.monotonic()) * 1000)))
         return loaded
 
     def _run(self, script: str, keys: tuple[str, ...], *arguments: object) -> bytes | int:

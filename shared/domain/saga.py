@@ -62,7 +62,8 @@ class Exchange(Generic[Question, Answer]):
 
     ``begin`` runs in the transaction that stores the intent; a DomainError refuses the step. ``ask`` calls the other
     system, outside any transaction. ``note`` runs in the transaction that stores the outcome, also for a worker that
-    has lost the process meanwhile, and returns a refusal instead of raising it, so that what it wrote stays.
+    has lost the process meanwhile: so it locks nothing but the step's own records. It returns a refusal instead of
+    raising it, so that what it wrote stays.
     """
 
     name: str

@@ -114,7 +114,8 @@ def _turn(work: Callable[[_How], _Call | None]) -> _Call | None:
         return in_transaction_with_retry(lambda: work(part))
     except (LostRace, OperationalError, OutOfTime):
         raise
-    except Exception:  # noqa: BLE001 - raised again, or counted for the step that fails
+    except Exception as error:  # noqa: BLE001 - raised again, or counted for the step that fails
+        _log.info("saga_turn_run_again", because=_describe(error))
         return in_transaction_with_retry(lambda: work(savepoint))
 
 
@@ -130,16 +131,16 @@ def _take(saga_id: UUID, lease: UUID, how: _How) -> _Call | None:
 def _settle(call: _Call, outcome: _Outcome, how: _How) -> _Call | None:
     row = leased_saga(call.saga_id, call.lease)
     with working_as(call.context):
-        verdict = _noted(call, outcome.answer) if isinstance(outcome, _Answered) else outcome
+        verdict = _noted(call, outcome.answer, how) if isinstance(outcome, _Answered) else outcome
         if row is not None:
             return _settled(row, call, verdict, how)
     _log.warning("saga_lease_lost", saga_id=str(call.saga_id), step=call.step.name)
     return None
 
 
-def _noted(call: _Call, answer: object) -> _Verdict:
+def _noted(call: _Call, answer: object, how: _How) -> _Verdict:
     """Have the step keep what it was told, which is true whoever has the process by now."""
-    with traced(f"{call.saga} {call.step.name} answer", kind="consumer"), part():
+    with traced(f"{call.saga} {call.step.name} answer", kind="consumer"), how():
         verdict = cast(Exchange[Any, Any], call.step).note(call.run, answer)
     return _Refused(verdict) if isinstance(verdict, DomainError) else verdict
 

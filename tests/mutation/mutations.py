@@ -419,8 +419,8 @@ NOTHING_IS_STUCK = (
         edits=(
             Edit(
                 SAGA,
-                "_noted(call, outcome.answer) if isinstance(outcome, _Answered)",
-                "_noted(call, outcome.answer) if row and isinstance(outcome, _Answered)",
+                "_noted(call, outcome.answer, how) if isinstance(outcome, _Answered)",
+                "_noted(call, outcome.answer, how) if row and isinstance(outcome, _Answered)",
             ),
         ),
         tests=(SAGA_TESTS,),
@@ -490,8 +490,8 @@ KEYS_END = (
         edits=(
             Edit(
                 "contexts/identity/repositories/api_keys.py",
-                "        publish_events_of(key)\n"
-                "        transaction.on_commit(partial(self.cache.forget, key.key_id))\n",
+                "        transaction.on_commit(partial(self.cache.forget, key.key_id))\n"
+                "        publish_events_of(key)\n",
                 "        publish_events_of(key)\n",
             ),
         ),

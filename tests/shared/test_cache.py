@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -73,14 +74,14 @@ def source() -> Source:
 
 
 @pytest.fixture
-def cache() -> Cache:
+def cache() -> ValkeyCache:
     """Return a cache of this test alone."""
     return a_cache()
 
 
-def a_cache(*, url: str | None = None, name: str | None = None) -> ValkeyCache:
+def a_cache(*, url: str | None = None, name: str | None = None, patience: float = adapter.PATIENCE) -> ValkeyCache:
     """Return a cache with a name that no other test has."""
-    return ValkeyCache(name=name or f"test_{uuid.uuid4().hex}", url=url or settings.REDIS_URL)
+    return ValkeyCache(name=name or f"test_{uuid.uuid4().hex}", url=url or settings.REDIS_URL, patience=patience)
 
 
 def lookups(cache: ValkeyCache, outcome: str) -> float:
@@ -116,6 +117,31 @@ class TestRemember:
         assert cache.remember("key", seconds=MINUTE, load=source) == b"answer 1"
         assert cache.remember("key", seconds=MINUTE, load=source) == b"answer 1"
 
+    def test_counts_the_time_from_before_the_answer_was_worked_out(self, cache: ValkeyCache) -> None:
+        def be_slow() -> bytes:
+            time.sleep(0.2)  # what a change in this time would tell is not seen for so much less
+            return b"answer"
+
+        cache.remember("key", seconds=MINUTE, load=be_slow)
+
+        server = Redis.from_url(settings.REDIS_URL)
+        (name,) = server.keys(f"*{cache.name}*")
+        assert 0 < server.pttl(name) <= 1000 * (MINUTE - 0.2)
+
+    def test_waits_for_nobody_where_patience_is_none(self, source: Source) -> None:
+        cache = a_cache()
+        impatient = a_cache(name=cache.name, patience=0)
+        answers = []
+
+        def load() -> bytes:
+            answers.append(impatient.remember("key", seconds=MINUTE, load=source))  # while this one is at it
+            return b"slow answer"
+
+        answers.append(cache.remember("key", seconds=MINUTE, load=load))
+
+        assert answers == [b"answer 1", b"slow answer"]
+        assert impatient.remember("key", seconds=MINUTE, load=source) == b"slow answer"
+
     def test_counts_how_it_ended(self, source: Source) -> None:
         cache = a_cache()
         for _ in range(3):
@@ -125,6 +151,15 @@ class TestRemember:
 
 
 class TestForget:
+    def test_is_told_also_by_a_process_that_got_no_answer_a_moment_ago(self, source: Source) -> None:
+        cache = a_cache()
+        cache.remember("key", seconds=MINUTE, load=source)
+        cache._down_until = time.monotonic() + MINUTE
+
+        cache.forget("key")
+
+        assert a_cache(name=cache.name).remember("key", seconds=MINUTE, load=source) == b"answer 2"
+
     def test_has_the_answer_worked_out_anew(self, cache: Cache, source: Source) -> None:
         cache.remember("key", seconds=MINUTE, load=source)
         cache.forget("key", "another")

@@ -14,7 +14,7 @@ from shared.domain.errors import ConflictError, DomainError, ExternalAPIError, O
 from shared.domain.model import Primitive
 from shared.domain.saga import Exchange, Local, Remote, Saga, SagaRun, Stage, Wait
 from shared.persistence.pauses import FIRST_PAUSE
-from shared.persistence.unit_of_work import atomic
+from shared.persistence.unit_of_work import Statement, atomic, send_at_the_last_moment
 from shared.resilience.guard import refuse_inside_transaction
 from shared.saga.dispatch import dispatch_due_sagas
 from shared.saga.models import SagaRow, SagaStepRow
@@ -522,6 +522,40 @@ class TestExchange:
         advance(saga_id)
 
         assert row_of(saga_id).status == "completed"
+
+
+class TestTurn:
+    def test_in_which_something_fails_is_run_again_and_leaves_its_effects_once(
+        self, begin: SagaStarter, house: House
+    ) -> None:
+        def fail() -> None:
+            raise ZeroDivisionError
+
+        house.will("hang lamp", fail)  # the first time only
+        saga_id = begun(begin)
+
+        advance(saga_id)
+
+        assert house.traces.all == ["lay wire", "hang lamp"]
+        assert house.called == ["book electrician", "tell owner"]
+        assert ("hang lamp", "done", 1) in steps_of(saga_id)
+        assert (row_of(saga_id).status, row_of(saga_id).failures) == ("completed", 0)
+
+    def test_that_the_database_refuses_is_counted_with_the_reason(
+        self, begin_with_exchange: SagaStarter, house: House
+    ) -> None:
+        def leave_what_is_refused() -> None:
+            send_at_the_last_moment(Statement("SELECT 1 / 0"))
+
+        house.will("ask electrician: note", *[leave_what_is_refused] * 2)  # without savepoints, and with them
+        saga_id = begun(begin_with_exchange)
+
+        advance(saga_id)
+
+        row = row_of(saga_id)
+        assert (row.status, row.stage, row.failures) == ("running", 1, 1)
+        assert row.last_error.startswith("DataError: division by zero")
+        assert house.traces.all == ["lay wire", "ask electrician: begun 1"]
 
 
 class TestWait:

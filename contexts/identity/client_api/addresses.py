@@ -34,7 +34,7 @@ class OwnAddressIn(In):
     region: Annotated[OptionalLine, Field(description="state, province or prefecture, where a country has them")] = ""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$", examples=["DE"], description="ISO 3166-1 alpha-2")]
     phone: Annotated[
-        str, Field(max_length=MAX_PHONE, pattern=r"^(\+?[0-9][0-9 ()./-]{3,})?$", examples=["+49 30 123456"])
+        str, Field(max_length=MAX_PHONE, pattern=r"^(\+?[0-9][0-9 ()./-]{2,}[0-9()./-])?$", examples=["+49 30 123456"])
     ] = ""
     default_shipping: bool = False
     default_billing: bool = False

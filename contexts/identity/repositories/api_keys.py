@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contexts.identity.domain import USE_NOTED_EVERY, ApiKey, ApiKeyNotFound
 from contexts.identity.models import ApiKeyRow
@@ -64,9 +64,11 @@ class DjangoApiKeys:
             answer = self.cache.remember(
                 key_id, seconds=settings.API_KEYS_REMEMBERED.total_seconds(), load=partial(self._written, key_id)
             )
+            return _key_of(_Remembered.model_validate_json(answer))
         except ApiKeyNotFound:
             return None
-        return _key_of(_Remembered.model_validate_json(answer))
+        except ValidationError:  # written by another version of this code
+            return self.find_by_key_id(key_id)
 
     def unrevoked_named(self, name: str) -> Sequence[ApiKey]:
         """Return the keys of that name that were not revoked, locked for this unit of work."""
@@ -96,8 +98,8 @@ class DjangoApiKeys:
         if not changed:
             raise LostRace(api_key_id=key.id)
         key.version += 1
-        publish_events_of(key)
         transaction.on_commit(partial(self.cache.forget, key.key_id))
+        publish_events_of(key)
 
     def note_use(self, key: ApiKey, *, at: datetime) -> None:
         """Write down that the key was used; the condition keeps a burst of requests to one write."""

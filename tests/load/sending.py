@@ -25,7 +25,7 @@ def load(
     """Have the load generator send the requests; fail when one is not answered with success."""
     told = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     whom = [str(system.port), token or system.api_key, str(connections), str(seconds)]
-    with TemporaryFile("w+") as answer:  # a pipe loses what is written past 64 KiB once uvloop has closed its io_uring
+    with TemporaryFile("w+") as answer:  # after uvloop.run, what a pipe has no room for at once is lost
         subprocess.run(
             [sys.executable, "-m", "tests.load.http_load", *whom, *told],
             cwd=ROOT,

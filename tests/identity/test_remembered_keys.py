@@ -3,9 +3,10 @@
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -118,6 +119,13 @@ class TestReading:
         end_behind_the_back_of_the_cache()
         with pytest.raises(InvalidToken):
             without(token=key, only_reads=True)
+
+    def test_looks_a_key_up_whose_remembered_form_is_that_of_another_version(self, key: str) -> None:
+        cache = ValkeyCache(name=uuid4().hex, url=settings.REDIS_URL)
+        cache.remember(ApiKeyRow.objects.get().key_id, seconds=60, load=lambda: b'{"of": "tomorrow"}')
+        beside = replace(authenticate_principal, api_keys=DjangoApiKeys(cache))
+
+        assert beside(token=key, only_reads=True).scopes == authenticate(key).scopes
 
     def test_gets_a_key_as_it_stands_in_the_table(self, key: str) -> None:
         key_id = ApiKeyRow.objects.get().key_id

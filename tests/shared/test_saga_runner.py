@@ -828,6 +828,17 @@ class TestDispatch:
 
         assert due_after(database_time(), row_of(due)) > timedelta()
 
+    @pytest.mark.django_db(transaction=True)
+    def test_leaves_alone_what_another_sweeper_has_in_hand(self, begin: SagaStarter, in_thread: InThread) -> None:
+        begun(begin)
+        begun(begin)
+
+        with atomic():
+            first = dispatch_due_sagas()
+            second = in_thread(dispatch_due_sagas).result(LONGEST_WAIT)
+
+        assert (first, second) == (2, 0)
+
     def test_wakes_workers_for_what_a_killed_one_left_once_its_lease_has_run_out(
         self, begin: SagaStarter, house: House
     ) -> None:

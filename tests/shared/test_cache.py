@@ -67,6 +67,16 @@ class Source:
         return f"answer {self.asked}".encode()
 
 
+class CountingCache(ValkeyCache):
+    """Counts how often it looks."""
+
+    looks = 0
+
+    def _look(self, key: str, token: str) -> bytes | int:
+        self.looks += 1
+        return super()._look(key, token)
+
+
 @pytest.fixture
 def source() -> Source:
     """Return a source that nobody has asked."""
@@ -79,9 +89,9 @@ def cache() -> ValkeyCache:
     return a_cache()
 
 
-def a_cache(*, url: str | None = None, name: str | None = None, patience: float = adapter.PATIENCE) -> ValkeyCache:
+def a_cache(*, url: str | None = None, name: str | None = None) -> ValkeyCache:
     """Return a cache with a name that no other test has."""
-    return ValkeyCache(name=name or f"test_{uuid.uuid4().hex}", url=url or settings.REDIS_URL, patience=patience)
+    return ValkeyCache(name=name or f"test_{uuid.uuid4().hex}", url=url or settings.REDIS_URL)
 
 
 def lookups(cache: ValkeyCache, outcome: str) -> float:
@@ -130,7 +140,7 @@ class TestRemember:
 
     def test_waits_for_nobody_where_patience_is_none(self, source: Source) -> None:
         cache = a_cache()
-        impatient = a_cache(name=cache.name, patience=0)
+        impatient = CountingCache(name=cache.name, url=settings.REDIS_URL, patience=0)
         answers = []
 
         def load() -> bytes:
@@ -140,6 +150,7 @@ class TestRemember:
         answers.append(cache.remember("key", seconds=MINUTE, load=load))
 
         assert answers == [b"answer 1", b"slow answer"]
+        assert impatient.looks == 1
         assert impatient.remember("key", seconds=MINUTE, load=source) == b"slow answer"
 
     def test_counts_how_it_ended(self, source: Source) -> None:
